@@ -1,0 +1,38 @@
+"""What can go wrong for a user, one exception each; the command line prints them and exits with 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AdsimError(ValueError):
+    """A mistake that its message explains and says how to mend."""
+
+
+class UnknownName(AdsimError):
+    """A mechanism, agent, scenario or key that does not exist; the nearest one is named."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        super().__init__(f"unknown {what} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+
+
+class ScenarioError(AdsimError):
+    """A scenario that cannot be read, or whose values contradict each other."""
+
+
+class AuctionError(AdsimError):
+    """Bids or auction rules that no auction can clear."""
+
+
+class AgentError(AdsimError):
+    """An agent that cannot bid for the campaign it was given."""
+
+
+class LogError(AdsimError):
+    """A bid log that cannot be read; the message names file, line and column."""
+
+
+class OutputError(AdsimError):
+    """Results that cannot be written."""

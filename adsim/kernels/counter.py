@@ -1,0 +1,83 @@
+"""Random numbers as a function of what they are for: a hash of (seed, stream, entity, opportunity).
+
+Any draw can be asked for at any time, so nothing depends on the order of evaluation, on threads or processes, or
+on which auction runs. The hash is the finaliser of splitmix64 (Steele, Lea & Flood 2014), nested.
+"""
+
+import numpy as np
+
+from adsim.kernels.bits import to_float
+from adsim.kernels.elementary import cosine_sine, log
+from adsim.kernels.jit import jit
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+M1, M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+S11, S16, S27, S30, S31, S32, S40, S48 = (np.uint64(bits) for bits in (11, 16, 27, 30, 31, 32, 40, 48))
+WORD = np.uint64(0xFFFF)
+LOW24 = np.uint64(0xFFFFFF)
+F = np.float32
+INVERSE_24_BITS = F(2.0**-24)
+INVERSE_53_BITS = 2.0**-53
+NORMAL_MEAN, NORMAL_SCALE = F(131070.0), F(2.6428812e-05)
+"""Mean and inverse deviation of the sum of four uniform 16-bit integers."""
+
+
+@jit
+def mix(z):
+    """The finaliser: 64 bits to 64 bits, one to one, every output bit depending on every input bit."""
+    z = (z ^ (z >> S30)) * M1
+    z = (z ^ (z >> S27)) * M2
+    return z ^ (z >> S31)
+
+
+@jit
+def stream(key, number):
+    """The key of a numbered sub-stream of ``key``."""
+    return mix(np.uint64(key) + GOLDEN * np.uint64(number + 1))
+
+
+@jit
+def draw(key, index):
+    """64 random bits for an index; a loop over consecutive indices vectorises."""
+    return mix(np.uint64(key) + GOLDEN * np.uint64(index))
+
+
+@jit
+def uniform(word):
+    """The high 24 bits of a word as a float32 in [0, 1)."""
+    return to_float(np.int32(word >> S40)) * INVERSE_24_BITS
+
+
+@jit
+def uniform_double(word):
+    """The high 53 bits of a word as a float64 in [0, 1)."""
+    return np.float64(word >> S11) * INVERSE_53_BITS
+
+
+@jit
+def normal(word):
+    """A near-normal draw: four 16-bit uniforms summed, variance 1, |z| < 3.47, kurtosis 2.70."""
+    total = (word & WORD) + ((word >> S16) & WORD) + ((word >> S32) & WORD) + (word >> S48)
+    return (to_float(np.int32(total)) - NORMAL_MEAN) * NORMAL_SCALE
+
+
+@jit
+def normal_pair(word):
+    """Two independent normal draws of one word (Box and Muller 1958)."""
+    u = to_float(np.int32(word & LOW24)) * INVERSE_24_BITS + F(2.9802322e-08)
+    radius = np.sqrt(F(-2.0) * log(u))
+    cosine, sine = cosine_sine(uniform(word))
+    return radius * cosine, radius * sine
+
+
+@jit
+def fill_uniforms(key, values):
+    """Uniform float64 draws in [0, 1), one per index."""
+    for i in range(values.size):
+        values[i] = uniform_double(draw(key, np.uint64(i)))
+
+
+def log_mean_exp(sigma: float) -> float:
+    """``log E[exp(sigma z)]`` of the draws of `normal`, exactly: what makes a log-normal error unbiased."""
+    word = (np.arange(65536) - 32767.5) * float(NORMAL_SCALE)
+    return float(4 * np.log(np.mean(np.exp(sigma * word))))

@@ -1,0 +1,159 @@
+"""Phases that draw a tile of opportunities: contexts, true rates, amounts, user experience, posted prices.
+
+Each phase is a flat loop over one tile; opportunity ``t`` of the tile is number ``first + t`` of the period, and
+every draw is addressed by that number, so that neither the tile width nor the ticks change a single bit.
+"""
+
+import numpy as np
+
+from adsim.kernels.bits import fma
+from adsim.kernels.counter import draw, normal, normal_pair, stream, uniform
+from adsim.kernels.elementary import exp, sigmoid
+from adsim.kernels.jit import jit
+
+DIMENSIONS = 8
+"""Latent features of a context: what fits the registers of one pass."""
+
+CONSTANT, UNIFORM, LOGNORMAL = range(3)
+"""Distributions of a draw: ``a``; uniform on [a, b); ``a exp(b z)``."""
+
+
+@jit
+def draw_contexts(key, first, context, width):
+    """Independent standard normal features, (DIMENSIONS, width)."""
+    origin = np.uint64(first)
+    for d in range(0, DIMENSIONS, 2):
+        key_d = stream(key, d)
+        for t in range(np.uint64(width)):
+            x, y = normal_pair(draw(key_d, origin + t))
+            context[d, t] = x
+            context[d + 1, t] = y
+
+
+@jit
+def affinity_logits(bias, direction, context, logit, width):
+    """``logit[n, t] = bias[n] + direction[n] . context[:, t]``."""
+    c0, c1, c2, c3 = context[0], context[1], context[2], context[3]
+    c4, c5, c6, c7 = context[4], context[5], context[6], context[7]
+    for n in range(bias.size):
+        d, row, b = direction[n], logit[n], bias[n]
+        d0, d1, d2, d3, d4, d5, d6, d7 = d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]
+        for t in range(np.uint64(width)):
+            x = fma(d3, c3[t], fma(d2, c2[t], fma(d1, c1[t], fma(d0, c0[t], b))))
+            row[t] = fma(d7, c7[t], fma(d6, c6[t], fma(d5, c5[t], fma(d4, c4[t], x))))
+
+
+@jit
+def add_noise(key, sigma, first, logit, count, width):
+    """Add ``sigma`` times an own normal draw to each pair of campaign and opportunity."""
+    origin = np.uint64(first)
+    for n in range(count):
+        key_n, row = stream(key, n), logit[n]
+        for t in range(np.uint64(width)):
+            row[t] = fma(sigma, normal(draw(key_n, origin + t)), row[t])
+
+
+@jit
+def logits_to_rates(logit, count, width):
+    """Replace logits by probabilities."""
+    for n in range(count):
+        row = logit[n]
+        for t in range(np.uint64(width)):
+            row[t] = sigmoid(row[t])
+
+
+@jit
+def experience_scores(key, first, logit, bias, slope, sigma, constant, experience, width):
+    """Log-normal scores ``exp(slope (logit - bias) + sigma z + constant)``, correlated with the click logit."""
+    origin = np.uint64(first)
+    for n in range(bias.size):
+        key_n, row, out, b = stream(key, n), logit[n], experience[n], bias[n]
+        for t in range(np.uint64(width)):
+            out[t] = exp(fma(slope, row[t] - b, fma(sigma, normal(draw(key_n, origin + t)), constant)))
+
+
+@jit
+def sample(kind, a, b, word):
+    """One draw of a distribution from a random word."""
+    if kind == UNIFORM:
+        return fma(b - a, uniform(word), a)
+    if kind == LOGNORMAL:
+        x, _ = normal_pair(word)
+        return a * exp(b * x)
+    return a
+
+
+@jit
+def draw_row(key, kind, a, b, first, row, width):
+    """A row of independent draws of one distribution."""
+    origin = np.uint64(first)
+    if kind == UNIFORM:
+        for t in range(np.uint64(width)):
+            row[t] = sample(UNIFORM, a, b, draw(key, origin + t))
+    elif kind == LOGNORMAL:
+        for t in range(np.uint64(width)):
+            row[t] = sample(LOGNORMAL, a, b, draw(key, origin + t))
+    else:
+        for t in range(np.uint64(width)):
+            row[t] = a
+
+
+@jit
+def basket_amounts(key, sigma, constant, first, value, basket, amount, bound, width):
+    """Value of a conversion: the campaign's value times the opportunity's basket ``exp(sigma z + constant)``.
+
+    ``bound`` gets each campaign's largest amount on the tile.
+    """
+    origin = np.uint64(first)
+    largest = basket[0] - basket[0]
+    for t in range(np.uint64(width)):
+        basket[t] = exp(fma(sigma, normal(draw(key, origin + t)), constant))
+        largest = max(largest, basket[t])
+    for n in range(value.size):
+        v, row = value[n], amount[n]
+        bound[n] = v * largest
+        for t in range(np.uint64(width)):
+            row[t] = v * basket[t]
+
+
+@jit
+def independent_amounts(key, kind, a, b, first, value, amount, bound, width):
+    """Value of a conversion: the campaign's value times an own draw for each opportunity."""
+    for n in range(value.size):
+        v, row = value[n], amount[n]
+        draw_row(stream(key, n), kind, a, b, first, row, width)
+        largest = v - v
+        for t in range(np.uint64(width)):
+            row[t] = v * row[t]
+            largest = max(largest, row[t])
+        bound[n] = largest
+
+
+@jit
+def predict_with_error(key, truth, bias, sigma, constant, first, predicted, width):
+    """``min(1, truth * bias * exp(sigma z + constant))``: log-normal errors of prescribed bias and spread."""
+    origin = np.uint64(first)
+    one = sigma - sigma + np.float32(1)
+    for n in range(bias.size):
+        key_n, row, out, b = stream(key, n), truth[n], predicted[n], bias[n]
+        for t in range(np.uint64(width)):
+            error = exp(fma(sigma, normal(draw(key_n, origin + t)), constant))
+            out[t] = min(one, row[t] * b * error)
+
+
+@jit
+def predicted_values(pctr, pcvr, amount, value, count, width):
+    """Predicted value per exposure: pCTR * pCVR * amount."""
+    for n in range(count):
+        x, y, z, out = pctr[n], pcvr[n], amount[n], value[n]
+        for t in range(np.uint64(width)):
+            out[t] = x[t] * y[t] * z[t]
+
+
+@jit
+def conversion_rates(pctr, pcvr, rate, count, width):
+    """Predicted conversions per exposure: pCTR * pCVR."""
+    for n in range(count):
+        x, y, out = pctr[n], pcvr[n], rate[n]
+        for t in range(np.uint64(width)):
+            out[t] = x[t] * y[t]

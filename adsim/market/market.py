@@ -1,0 +1,200 @@
+"""The marketplace: one period of a scenario, tick by tick."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adsim import registry
+from adsim.agents.base import Agent
+from adsim.errors import AgentError, ScenarioError
+from adsim.kernels.auction import LEFT, UNCAPPED, Ranking, Rule
+from adsim.kernels.clearing import make_ranking, make_rule
+from adsim.kernels.settlement import EXHAUSTED, Accounts, Events, Outcome
+from adsim.market.campaigns import Campaigns, make_campaigns
+from adsim.market.curve import tick_bounds, traffic_share
+from adsim.market.loop import compile_for, reveal_tick
+from adsim.market.result import Result
+from adsim.market.scenario import Scenario
+from adsim.market.supply import Seeds, Tiles, draw_traits, make_tiles, make_world
+from adsim.market.world import Stream
+from adsim.mechanisms.dispatch import NUMBERS
+from adsim.types import Floats, Hindsight, Observation, PublicFacts, Totals
+
+FIELDS = len(Totals._fields)
+
+
+class Market:
+    """A market drawn from a scenario and a seed.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        From `adsim.load_scenario`.
+    seed : int
+        At least 0. One seed gives the same bits whatever the machine, threads or processes, and the same users,
+        clicks and prices whatever the mechanism and the agents.
+    window : int
+        The most auctions that are cleared at once; changes the speed only, 1 being the plain sequential market.
+
+    Raises
+    ------
+    ScenarioError
+        When the drawn campaigns are impossible.
+    AgentError
+        When an agent lacks what it needs.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int = 0, *, window: int = 512) -> None:
+        if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**63):
+            raise ScenarioError(f"seed = {seed!r}: must be a whole number of at least 0.")
+        self.scenario, self.seed, self._window = scenario, int(seed), window
+        seeds = Seeds(self.seed)
+        traits = draw_traits(scenario, seeds)
+        self.campaigns: Campaigns = make_campaigns(scenario, seeds, traits)
+        target = self.campaigns.constraints.target_roi
+        self._liquid_rate = np.where(target > 0, 1 / np.where(target > 0, target, 1), 0.0)
+        self._world = make_world(scenario, seeds, traits)
+        self._tiles: Tiles = make_tiles(scenario, self._world, traits, self._liquid_rate)
+        self._keys = [seeds.stream(n) for n in (Stream.SCAN, Stream.CLICKS, Stream.CONVERSIONS)]
+        self.traffic_share = traffic_share(scenario)
+        self._bounds = tick_bounds(self.traffic_share, scenario.market.opportunities)
+        self._rule = self._make_rule()
+        rows, width = self._tiles.truth.ctr.shape
+        self._ranking: Ranking = make_ranking(self._rule.slots, rows, width, np.float32)
+        self._outcome = Outcome(*(np.zeros((self._rule.slots, width)) for _ in Outcome._fields))
+
+    def run(
+        self, *, events: bool = False, progress: Callable[[], None] | None = None
+    ) -> Result:
+        """Run one period.
+
+        Parameters
+        ----------
+        events : bool
+            Keep a record of every slot sold; 44 bytes a slot.
+        progress : callable
+            Called after every tick.
+
+        Returns
+        -------
+        Result
+        """
+        scenario = self.scenario
+        size, ticks = scenario.size, scenario.market.ticks
+        agents = self._make_agents()
+        accounts = self._open_accounts()
+        record = self._make_record(scenario.market.opportunities if events else 0)
+        history = np.zeros((ticks + 1, size, FIELDS))
+        multipliers = np.zeros((ticks, size))
+        run_tick = compile_for(scenario.auction.mechanism)
+        number = NUMBERS.get(scenario.auction.mechanism, -1)
+        world, (truth, scratch, candidates) = self._world, self._tiles
+        for tick in range(ticks):
+            for group, agent in zip(self.campaigns.groups, agents, strict=True):
+                seen = self._observe(tick, group.members, history, accounts)
+                multipliers[tick, group.members] = self._checked(agent.act(seen), group.agent, tick)
+            candidates.multiplier[:size] = multipliers[tick]
+            run_tick(
+                number, world, truth, scratch, candidates, self._rule, self._ranking, accounts, self._outcome, record,
+                self._bounds[tick], self._bounds[tick + 1], self._window,
+            )  # fmt: skip
+            history[tick + 1] = accounts.ledger
+            if progress:
+                progress()
+        return Result(self, accounts, history, multipliers, record if events else None)
+
+    def _make_rule(self) -> Rule:
+        scenario, auction = self.scenario, self.scenario.auction
+        mechanism = registry.load("mechanisms", auction.mechanism)
+        plain = (
+            auction.beta == 0
+            and auction.charge == "exposure"
+            and not mechanism.scored
+            and all(table.quality.range() == (1.0, 1.0) for table in scenario.campaigns)
+        )
+        exposure = np.asarray(auction.slot_exposure)
+        return make_rule(
+            exposure, auction.reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32
+        )
+
+    def _make_agents(self) -> list[Agent]:
+        """Construct each group's agent and reset it with its campaigns."""
+        agents = []
+        facts = PublicFacts(self.scenario.auction.mechanism, self.traffic_share, None)
+        for group in self.campaigns.groups:
+            agent: Agent = registry.create("agents", *registry.parse(group.agent))
+            try:
+                agent.reset(self.campaigns.of(group.members), facts)
+            except AgentError as error:
+                raise AgentError(f"campaign '{self.campaigns.names[group.members.start]}': {error}") from None
+            if agent.privileged:
+                agent.reveal(self._hindsight())
+            agents.append(agent)
+        return agents
+
+    def _open_accounts(self) -> Accounts:
+        """An empty ledger and full budgets."""
+        constraints, candidates = self.campaigns.constraints, self._tiles.candidates
+        size = constraints.budget.size
+        index = np.arange(size)
+        candidates.multiplier[:] = 1
+        candidates.cap[:] = UNCAPPED
+        candidates.cap[:size] = np.minimum(constraints.budget * (1 - EXHAUSTED), UNCAPPED)
+        scan, clicks, conversions = self._keys
+        return Accounts(
+            ledger=np.zeros((size, FIELDS)),
+            budget=constraints.budget,
+            budget_left=constraints.budget.copy(),
+            stock_left=constraints.stock.copy(),
+            liquid_rate=self._liquid_rate,
+            click_key=_entity_keys(clicks, index),
+            conversion_key=_entity_keys(conversions, index),
+            scan_key=np.array([scan]),
+            charge_on=self._world.charge_on,
+            expected=self.scenario.market.outcomes == "expected",
+            pays_liquid_value=registry.load("mechanisms", self.scenario.auction.mechanism).pays_liquid_value,
+        )
+
+    def _make_record(self, opportunities: int) -> Events:
+        shape = opportunities, self._rule.slots
+        return Events(np.full(shape, -1, np.int32), *(np.zeros(shape) for _ in Events._fields[1:]))
+
+    def _observe(self, tick: int, members: slice, history: Floats, accounts: Accounts) -> Observation:
+        """Copies of a group's own totals, so that nothing an agent does reaches the ledger."""
+        total = history[tick, members]
+        last = total - history[max(tick - 1, 0), members]
+        return Observation(
+            tick,
+            Totals(*last.T.copy()),
+            Totals(*total.T.copy()),
+            accounts.budget_left[members].copy(),
+            accounts.stock_left[members].copy(),
+        )
+
+    def _checked(self, multipliers: Floats, agent: str, tick: int) -> Floats:
+        """An agent's multipliers, if an auction can clear them."""
+        negative = registry.load("mechanisms", self.scenario.auction.mechanism).bids_may_be_negative
+        allowed = np.isfinite(multipliers) & (negative | (multipliers >= 0))
+        if not np.all(allowed):
+            wrong = np.asarray(multipliers)[~allowed][0]
+            raise AgentError(f"agent '{agent}' set the multiplier {wrong} in tick {tick}: must be finite and not negative.")
+        return multipliers
+
+    def _hindsight(self) -> Hindsight:
+        """The whole period's truth for one campaign against posted prices."""
+        if self.scenario.size != 1 or not self._world.has_posted or self._rule.slots > 1:
+            raise AgentError("the agent oracle needs a market with one campaign, one slot and posted competition.")
+        arrays = [np.empty(self.scenario.market.opportunities) for _ in Hindsight._fields]
+        world, (truth, scratch, candidates) = self._world, self._tiles
+        reveal_tick(world, truth, scratch, candidates, *arrays, 0, self.scenario.market.opportunities)
+        predicted, value, price = arrays
+        seen = float(self._rule.exposure[0])
+        return Hindsight(predicted, value * seen, np.maximum(price, self._rule.reserve) * seen)
+
+
+def _entity_keys(key: np.uint64, index: Any) -> Any:
+    """The sub-stream of each campaign."""
+    from adsim.kernels.counter import stream
+
+    return np.array([stream(key, int(n)) for n in index], np.uint64)

@@ -1,0 +1,76 @@
+"""What a period is judged by, from each campaign's totals."""
+
+import numpy as np
+
+from adsim.types import Constraints, Floats, Totals
+
+TOLERANCE = 0.02
+"""Relative shortfall from a target ROI that still counts as kept."""
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Quotient, NaN where the denominator is 0 or infinite."""
+    usable = (denominator > 0) & np.isfinite(denominator)
+    return np.where(usable, numerator / np.where(usable, denominator, 1), np.nan)
+
+
+def liquid_value(constraints: Constraints, totals: Totals) -> Floats:
+    """The most each campaign could have been charged within its constraints: min(budget, delivered value / target).
+
+    Without a target, a campaign pays at most its value (target 1). Sales beyond the stock are not delivered.
+    """
+    delivered = np.minimum(1, np.where(totals.conversions > 0, ratio(constraints.stock, totals.conversions), 1))
+    delivered = np.where(np.isnan(delivered) | np.isinf(constraints.stock), 1, delivered)
+    target = np.where(constraints.target_roi > 0, constraints.target_roi, 1)
+    return np.minimum(constraints.budget, totals.value * delivered / target)
+
+
+def roi_shortfall(constraints: Constraints, totals: Totals) -> Floats:
+    """``max(0, 1 - roi / target)``; 0 without spend, NaN without a target."""
+    roi = ratio(totals.value, totals.spend)
+    shortfall = np.maximum(0, 1 - ratio(roi, constraints.target_roi))
+    shortfall = np.where(totals.spend > 0, shortfall, 0)
+    return np.where(constraints.target_roi > 0, shortfall, np.nan)
+
+
+def stock_overshoot(constraints: Constraints, totals: Totals) -> Floats:
+    """Sales beyond the stock, relative to it; NaN without a stock."""
+    return np.maximum(0, ratio(totals.conversions, constraints.stock) - 1)
+
+
+def summarize(constraints: Constraints, totals: Totals, beta: float, offered: int) -> dict[str, float]:
+    """One number for each question about a period; ``offered`` slots were for sale.
+
+    Returns
+    -------
+    dict
+        welfare (value won), liquid_welfare, user_experience, weighted_objective (liquid welfare + beta * user
+        experience), revenue, conversions, sell_through (share of slots sold), roi_violations (share of campaigns
+        with a target that miss it by more than 2 %), roi_shortfall (mean), stock_overshoot (largest, relative),
+        stock_use and budget_use (means). NaN where no campaign has such a constraint.
+    """
+    liquid = float(liquid_value(constraints, totals).sum())
+    experience = float(totals.experience.sum())
+    shortfall = roi_shortfall(constraints, totals)
+    targeted = constraints.target_roi > 0
+    overshoot = stock_overshoot(constraints, totals)
+    return {
+        "welfare": float(totals.value.sum()),
+        "liquid_welfare": liquid,
+        "user_experience": experience,
+        "weighted_objective": liquid + beta * experience,
+        "revenue": float(totals.spend.sum()),
+        "conversions": float(totals.conversions.sum()),
+        "sell_through": float(totals.wins.sum()) / offered,
+        "roi_violations": _mean((shortfall > TOLERANCE)[targeted].astype(float)),
+        "roi_shortfall": _mean(shortfall[targeted]),
+        "stock_overshoot": float(np.nanmax(overshoot)) if np.isfinite(overshoot).any() else np.nan,
+        "stock_use": _mean(ratio(totals.conversions, constraints.stock)),
+        "budget_use": _mean(ratio(totals.spend, constraints.budget)),
+    }
+
+
+def _mean(values: Floats) -> float:
+    """Mean of what is not NaN; NaN of nothing."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,106 @@
+"""What a period left behind, as tidy tables."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from adsim.kernels.settlement import Accounts, Events
+from adsim.market import metrics
+from adsim.types import Floats, Totals
+
+if TYPE_CHECKING:
+    from adsim.market.market import Market
+
+
+class Result:
+    """Outcome of `Market.run`.
+
+    Attributes
+    ----------
+    campaigns : pandas.DataFrame
+        A row per campaign: constraints, outcomes, roi, violation, utilisation.
+    ticks : pandas.DataFrame
+        A row per (tick, campaign): multiplier and what the tick brought.
+    summary : dict
+        See `adsim.market.metrics.summarize`.
+    events : pandas.DataFrame
+        A row per slot that was sold, if `run` was asked to keep them.
+    """
+
+    def __init__(
+        self, market: "Market", accounts: Accounts, history: Floats, multipliers: Floats, events: Events | None
+    ) -> None:
+        self._market, self._accounts, self._events = market, accounts, events
+        self.history = history
+        """Totals at the beginning of each tick and at the end, (ticks + 1, N, 8); columns of `adsim.types.Totals`."""
+        self.multipliers = multipliers
+        """(ticks, N)"""
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over the period; each (N,)."""
+        return Totals(*self._accounts.ledger.T)
+
+    @cached_property
+    def summary(self) -> dict[str, float]:
+        """One number for each question about the period."""
+        scenario = self._market.scenario
+        offered = scenario.market.opportunities * len(scenario.auction.slot_exposure)
+        return metrics.summarize(self._market.campaigns.constraints, self.totals, scenario.auction.beta, offered)
+
+    @cached_property
+    def campaigns(self) -> pd.DataFrame:
+        """A row per campaign."""
+        campaigns, totals = self._market.campaigns, self.totals
+        constraints = campaigns.constraints
+        agents = np.concatenate([np.repeat(group.agent, group.members.stop - group.members.start) for group in campaigns.groups])
+        return pd.DataFrame(
+            {
+                "campaign": campaigns.names,
+                "agent": agents,
+                "objective": np.where(constraints.maximizes_value, "value", "utility"),
+                "value_per_conversion": constraints.value_per_conversion,
+                "budget": constraints.budget,
+                "target_roi": np.where(constraints.target_roi > 0, constraints.target_roi, np.nan),
+                "stock": constraints.stock,
+                **totals._asdict(),
+                "roi": metrics.ratio(totals.value, totals.spend),
+                "roi_shortfall": metrics.roi_shortfall(constraints, totals),
+                "utilisation": metrics.ratio(totals.spend, constraints.budget),
+                "stock_use": metrics.ratio(totals.conversions, constraints.stock),
+                "liquid_value": metrics.liquid_value(constraints, totals),
+                "multiplier": self.multipliers[-1],
+            }
+        )
+
+    @cached_property
+    def ticks(self) -> pd.DataFrame:
+        """A row per (tick, campaign)."""
+        gains = np.diff(self.history, axis=0)
+        ticks, size, _ = gains.shape
+        columns = {name: gains[:, :, column].ravel() for column, name in enumerate(Totals._fields)}
+        return pd.DataFrame(
+            {
+                "tick": np.repeat(np.arange(ticks), size),
+                "campaign": self._market.campaigns.names * ticks,
+                "traffic_share": np.repeat(self._market.traffic_share, size),
+                "multiplier": self.multipliers.ravel(),
+                **columns,
+            }
+        )
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """A row per slot that was sold."""
+        if self._events is None:
+            raise ValueError("events were not kept: call run(events=True).")
+        opportunity, slot = np.nonzero(self._events.winner >= 0)
+        return pd.DataFrame(
+            {
+                "opportunity": opportunity,
+                "slot": slot,
+                **{name: field[opportunity, slot] for name, field in self._events._asdict().items()},
+            }
+        )

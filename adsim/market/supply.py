@@ -1,0 +1,222 @@
+"""Supply: the world's traffic, and the only holder of true rates."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adsim.kernels.auction import Candidates
+from adsim.kernels.counter import fill_uniforms, log_mean_exp, mix, stream
+from adsim.kernels.settlement import CLICK, CONVERSION, EXPOSURE
+from adsim.kernels.tiles import tile_width
+from adsim.kernels.traffic import CONSTANT, DIMENSIONS, LOGNORMAL, UNIFORM
+from adsim.market.distributions import Constant, Distribution, LogNormal, Uniform
+from adsim.market.scenario import CampaignTable, ContextualTraffic, Scenario
+from adsim.market.world import CONTEXTUAL, INDEPENDENT, Scratch, Stream, Truth, World
+from adsim.types import Floats
+
+CHARGE_ON = {"exposure": EXPOSURE, "click": CLICK, "conversion": CONVERSION}
+HIGHEST_RATE = 0.95
+_TRAITS = 1000
+"""Streams of per-campaign traits are numbered from here, those of the traffic from 0."""
+_ZERO = np.float32(0)
+
+
+class Traits(NamedTuple):
+    """What the seed gives the campaigns of a market; each (N,)."""
+
+    value: Floats
+    quality: Floats
+    ctr_bias: Floats
+    cvr_bias: Floats
+    conversions_per_exposure: Floats
+    """True mean, over all users."""
+
+
+class Tiles(NamedTuple):
+    """Room for one tile of a market's traffic."""
+
+    truth: Truth
+    scratch: Scratch
+    candidates: Candidates
+
+
+class Seeds:
+    """Uniform draws addressed by (seed, trait, campaign): adding a campaign changes nobody else's."""
+
+    def __init__(self, seed: int) -> None:
+        self.key = np.uint64(mix(np.uint64(seed)))
+
+    def stream(self, number: int) -> np.uint64:
+        """Key of a numbered stream."""
+        return np.uint64(stream(self.key, number))
+
+    def uniforms(self, trait: int, count: int) -> Floats:
+        """One draw per campaign."""
+        values = np.empty(count)
+        fill_uniforms(self.stream(_TRAITS + trait), values)
+        return values
+
+    def normals(self, trait: int, count: int) -> Floats:
+        """One standard normal draw per campaign."""
+        from scipy.special import ndtri
+
+        return np.asarray(ndtri(np.maximum(self.uniforms(trait, count), 2.0**-53)))
+
+
+class Trait:
+    """Numbers of the per-campaign draws."""
+
+    VALUE, QUALITY, CTR, CVR, BUDGET, TARGET, STOCK, BIAS = range(8)
+    DIRECTIONS = 100
+
+
+def draw_traits(scenario: Scenario, seeds: Seeds) -> Traits:
+    """Values, quality and mean rates of all campaigns."""
+    value = per_campaign(scenario, seeds, Trait.VALUE, lambda table: table.value)
+    quality = per_campaign(scenario, seeds, Trait.QUALITY, lambda table: table.quality)
+    traffic = scenario.traffic
+    if not isinstance(traffic, ContextualTraffic):
+        ones = np.ones(scenario.size)
+        return Traits(value, quality, ones, ones, ones)
+    index = np.arange(scenario.size)
+    rates = [
+        np.minimum(rate.sample(seeds.uniforms(trait, scenario.size), index), HIGHEST_RATE)
+        for rate, trait in ((traffic.ctr, Trait.CTR), (traffic.cvr, Trait.CVR))
+    ]
+    ctr_bias, cvr_bias = (np.log(rate / (1 - rate)) for rate in rates)
+    mean_ctr = _mean_rate(ctr_bias, np.hypot(traffic.ctr_affinity, traffic.ctr_noise))
+    mean_cvr = _mean_rate(cvr_bias, np.hypot(traffic.cvr_affinity, traffic.cvr_noise))
+    return Traits(value, quality, ctr_bias, cvr_bias, mean_ctr * mean_cvr)
+
+
+def per_campaign(scenario: Scenario, seeds: Seeds, trait: int, field: Callable[[CampaignTable], Distribution | None], missing: float = 0.0) -> Floats:
+    """A field of the campaign tables, drawn for each campaign; ``missing`` where a table lacks it."""
+    uniforms = seeds.uniforms(trait, scenario.size)
+    parts, start = [], 0
+    for table in scenario.campaigns:
+        distribution = field(table)
+        part = uniforms[start : start + table.count]
+        index = np.arange(table.count)
+        parts.append(np.full(table.count, missing) if distribution is None else distribution.sample(part, index))
+        start += table.count
+    return np.concatenate(parts)
+
+
+def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
+    """The compiled traffic's parameters."""
+    size = scenario.size
+    traffic = scenario.traffic
+    contextual = isinstance(traffic, ContextualTraffic)
+    blank = np.zeros(size)
+    directions = np.zeros((2, size, DIMENSIONS))
+    noises, basket, experience, has_experience = (0.0, 0.0), 0.0, (0.0, 0.0, 0.0), False
+    amounts = (CONSTANT, np.float32(1), _ZERO)
+    if isinstance(traffic, ContextualTraffic):
+        directions = _directions(seeds, size, (traffic.ctr_affinity, traffic.cvr_affinity))
+        noises, basket = (traffic.ctr_noise, traffic.cvr_noise), traffic.basket
+        has_experience = traffic.experience is not None
+        experience = _experience(traffic)
+    else:
+        amounts = _compiled(traffic.value)
+    normals = np.stack([seeds.normals(Trait.BIAS + k, size) for k in range(2)])
+    errors = scenario.predictor.create().errors(normals)
+    perfect = not (errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1))
+    return World(
+        source=CONTEXTUAL if contextual else INDEPENDENT,
+        keys=np.array([seeds.stream(number) for number in range(Stream.COUNT)], np.uint64),
+        value=traits.value.astype(np.float32),
+        ctr_bias=(traits.ctr_bias if contextual else blank).astype(np.float32),
+        ctr_direction=directions[0].astype(np.float32),
+        ctr_noise=np.float32(noises[0]),
+        cvr_bias=(traits.cvr_bias if contextual else blank).astype(np.float32),
+        cvr_direction=directions[1].astype(np.float32),
+        cvr_noise=np.float32(noises[1]),
+        basket=_unbiased(basket),
+        has_experience=has_experience,
+        experience=(np.float32(experience[0]), np.float32(experience[1]), np.float32(experience[2])),
+        amounts=amounts,
+        posted=_compiled(scenario.competition.price) if scenario.competition else (CONSTANT, _ZERO, _ZERO),
+        has_posted=scenario.competition is not None,
+        has_errors=not perfect,
+        ctr_error=_unbiased(errors.ctr_sigma),
+        cvr_error=_unbiased(errors.cvr_sigma),
+        ctr_error_bias=errors.ctr_bias.astype(np.float32),
+        cvr_error_bias=errors.cvr_bias.astype(np.float32),
+        charge_on=CHARGE_ON[scenario.auction.charge],
+    )
+
+
+def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Floats) -> Tiles:
+    """Room for one tile; with posted competition, one candidate more than campaigns."""
+    size = scenario.size
+    rows = size + world.has_posted
+    shape = rows, tile_width(rows)
+
+    def ones() -> NDArray[np.float32]:
+        return np.ones(shape, np.float32)
+
+    truth = Truth(ones(), ones(), ones())
+    pctr, pcvr = (ones(), ones()) if world.has_errors else (truth.ctr, truth.cvr)
+    width = shape[1]
+    scratch = Scratch(pctr, pcvr, np.zeros((DIMENSIONS, width), np.float32), np.ones(width, np.float32), np.zeros(size, np.float32))
+    value, quality = ones(), ones()
+    quality[:size] = traits.quality[:, None]
+    padded = np.zeros(rows, np.float32)
+    padded[:size] = liquid_rate
+    candidates = Candidates(
+        value=value,
+        rate=pctr if world.charge_on == CLICK else ones(),
+        quality=quality,
+        experience=np.zeros(shape, np.float32),
+        liquid=value,
+        multiplier=np.ones(rows, np.float32),
+        cap=np.zeros(rows, np.float32),
+        liquid_rate=padded,
+    )
+    return Tiles(truth, scratch, candidates)
+
+
+def _directions(seeds: Seeds, size: int, strengths: tuple[float, float]) -> Floats:
+    """Directions in which campaigns like users, of given length; (2, N, 8)."""
+    draws = [seeds.normals(Trait.DIRECTIONS + d, size) for d in range(2 * DIMENSIONS)]
+    normals = np.stack(draws, axis=1).reshape(size, 2, DIMENSIONS).transpose(1, 0, 2)
+    unit = normals / np.linalg.norm(normals, axis=2, keepdims=True)
+    return np.ascontiguousarray(unit * np.asarray(strengths)[:, None, None])
+
+
+def _experience(traffic: ContextualTraffic) -> tuple[float, float, float]:
+    """Slope, spread and constant that give user experience its mean, spread and correlation with clicks."""
+    table = traffic.experience
+    if table is None:
+        return 0.0, 0.0, 0.0
+    spread = float(np.hypot(traffic.ctr_affinity, traffic.ctr_noise))
+    correlation = table.correlation if spread > 0 else 0.0
+    slope = table.sigma * correlation / spread if spread > 0 else 0.0
+    own = table.sigma * float(np.sqrt(1 - correlation**2))
+    growth = (slope * traffic.ctr_affinity) ** 2 / 2 + log_mean_exp(slope * traffic.ctr_noise) + log_mean_exp(own)
+    return slope, own, float(np.log(table.mean)) - growth
+
+
+def _unbiased(sigma: float) -> tuple[np.float32, np.float32]:
+    """Spread and constant of a log-normal factor of mean 1."""
+    return np.float32(sigma), np.float32(-log_mean_exp(sigma) if sigma else 0.0)
+
+
+def _compiled(distribution: Distribution) -> tuple[int, np.float32, np.float32]:
+    """Code and parameters of a distribution that the kernels draw from."""
+    if isinstance(distribution, Constant):
+        return CONSTANT, np.float32(distribution.value), _ZERO
+    if isinstance(distribution, Uniform):
+        return UNIFORM, np.float32(distribution.low), np.float32(distribution.high)
+    if isinstance(distribution, LogNormal):
+        return LOGNORMAL, np.float32(distribution.median), np.float32(distribution.sigma)
+    raise TypeError(f"{distribution} cannot be drawn per opportunity")
+
+
+def _mean_rate(bias: Floats, spread: float) -> Floats:
+    """Mean of sigmoid(bias + spread z), by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(31)
+    rates = 1 / (1 + np.exp(-(bias[:, None] + spread * nodes)))
+    return np.asarray(rates @ weights / weights.sum())

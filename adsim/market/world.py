@@ -1,0 +1,141 @@
+"""The compiled side of supply: its parameters and the phases that fill one tile.
+
+Nothing of `World` or `Truth` is ever handed to an agent or a mechanism; those get `Candidates`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adsim.kernels import traffic
+from adsim.kernels.jit import inline
+from adsim.kernels.settlement import CONVERSION
+
+CONTEXTUAL, INDEPENDENT = range(2)
+"""Sources of traffic."""
+
+Singles = NDArray[np.float32]
+
+
+class World(NamedTuple):
+    """Parameters of the traffic; ``N`` campaigns."""
+
+    source: int
+    keys: NDArray[np.uint64]
+    """One per random stream, in the order of `Stream`; (streams,)."""
+    value: Singles
+    """Value per conversion; (N,)."""
+    ctr_bias: Singles
+    ctr_direction: Singles
+    """(N, 8)"""
+    ctr_noise: np.float32
+    cvr_bias: Singles
+    cvr_direction: Singles
+    cvr_noise: np.float32
+    basket: tuple[np.float32, np.float32]
+    """Spread and constant of the logarithm of an opportunity's basket."""
+    has_experience: bool
+    experience: tuple[np.float32, np.float32, np.float32]
+    """Slope on the click logit, spread and constant of the logarithm of user experience."""
+    amounts: tuple[int, np.float32, np.float32]
+    """Distribution of the value draws of an independent source."""
+    posted: tuple[int, np.float32, np.float32]
+    """Distribution of the posted competing bid."""
+    has_posted: bool
+    has_errors: bool
+    ctr_error: tuple[np.float32, np.float32]
+    """Spread and constant of the logarithm of the prediction error."""
+    cvr_error: tuple[np.float32, np.float32]
+    ctr_error_bias: Singles
+    cvr_error_bias: Singles
+    charge_on: int
+
+
+class Stream:
+    """Numbers of the random streams."""
+
+    CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, CTR_ERROR, CVR_ERROR, SCAN, CLICKS, CONVERSIONS = range(12)
+    COUNT = 12
+
+
+CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT = range(6)
+POSTED, CTR_ERROR, CVR_ERROR = range(6, 9)
+
+
+class Truth(NamedTuple):
+    """True rates and amounts of one tile; (M, B) each."""
+
+    ctr: Singles
+    cvr: Singles
+    amount: Singles
+
+
+class Scratch(NamedTuple):
+    """Predictions and intermediate results of one tile."""
+
+    pctr: Singles
+    """(M, B); the array of true rates itself where predictions are perfect."""
+    pcvr: Singles
+    context: Singles
+    """(8, B)"""
+    basket: Singles
+    """(B,)"""
+    bound: Singles
+    """Largest amount of each campaign on the tile; (N,)."""
+
+
+@inline
+def fill_tile(world, truth, scratch, candidates, first, width):
+    """Draw opportunities ``first`` to ``first + width``: truth, predictions, then what candidates bid on."""
+    count = world.value.size
+    if world.source == CONTEXTUAL:
+        _contextual(world, truth, scratch, candidates.experience, first, count, width)
+    else:
+        kind, a, b = world.amounts
+        traffic.independent_amounts(
+            world.keys[AMOUNT], kind, a, b, first, world.value, truth.amount, scratch.bound, width
+        )
+    if world.has_errors:
+        _predict(world, truth, scratch, first, width)
+    traffic.predicted_values(scratch.pctr, scratch.pcvr, truth.amount, candidates.value, count, width)
+    if world.charge_on == CONVERSION:
+        traffic.conversion_rates(scratch.pctr, scratch.pcvr, candidates.rate, count, width)
+    if world.has_posted:
+        kind, a, b = world.posted
+        traffic.draw_row(world.keys[POSTED], kind, a, b, first, candidates.value[count], width)
+
+
+@inline
+def _contextual(world, truth, scratch, experience, first, count, width):
+    keys, ctr, cvr = world.keys, truth.ctr, truth.cvr
+    traffic.draw_contexts(keys[CONTEXT], first, scratch.context, width)
+    traffic.affinity_logits(world.ctr_bias, world.ctr_direction, scratch.context, ctr, width)
+    if world.ctr_noise > 0:
+        traffic.add_noise(keys[CTR], world.ctr_noise, first, ctr, count, width)
+    if world.has_experience:
+        slope, sigma, constant = world.experience
+        traffic.experience_scores(
+            keys[EXPERIENCE], first, ctr, world.ctr_bias, slope, sigma, constant, experience, width
+        )
+    traffic.logits_to_rates(ctr, count, width)
+    traffic.affinity_logits(world.cvr_bias, world.cvr_direction, scratch.context, cvr, width)
+    if world.cvr_noise > 0:
+        traffic.add_noise(keys[CVR], world.cvr_noise, first, cvr, count, width)
+    traffic.logits_to_rates(cvr, count, width)
+    sigma, constant = world.basket
+    traffic.basket_amounts(
+        keys[BASKET], sigma, constant, first, world.value, scratch.basket, truth.amount, scratch.bound, width
+    )
+
+
+@inline
+def _predict(world, truth, scratch, first, width):
+    sigma, constant = world.ctr_error
+    traffic.predict_with_error(
+        world.keys[CTR_ERROR], truth.ctr, world.ctr_error_bias, sigma, constant, first, scratch.pctr, width
+    )
+    sigma, constant = world.cvr_error
+    traffic.predict_with_error(
+        world.keys[CVR_ERROR], truth.cvr, world.cvr_error_bias, sigma, constant, first, scratch.pcvr, width
+    )

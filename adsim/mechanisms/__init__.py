@@ -1,0 +1,1 @@
+"""Auctions: one per file, each saying what it ranks by, what the winner pays, and why."""

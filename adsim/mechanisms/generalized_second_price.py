@@ -1,0 +1,32 @@
+"""Generalised second price: rank by score, pay the least bid that keeps the slot."""
+
+import numpy as np
+
+from adsim.kernels.jit import inline, jit
+from adsim.kernels.pricing import price_of_score, winner_terms
+from adsim.kernels.ranking import rank_bids
+from adsim.mechanisms.base import Mechanism
+
+
+@inline
+def clear_tile(candidates, rule, ranking, origin, start, stop):
+    """Fill winners and prices of opportunities ``start`` to ``stop``."""
+    rank_bids(candidates, rule, ranking, start, stop)
+    for k in range(rule.slots):
+        price, winner, below = ranking.price[k], ranking.winner[k], ranking.score[k + 1]
+        if rule.plain:
+            for t in range(np.uint64(start), np.uint64(stop)):
+                price[t] = below[t] if winner[t] >= 0 else rule.zero
+        else:
+            winner_terms(candidates, rule, ranking, k, start, stop)
+            for t in range(np.uint64(start), np.uint64(stop)):
+                price[t] = max(below[t], ranking.entry[t])
+            price_of_score(rule, ranking, k, start, stop)
+
+
+class GeneralizedSecondPrice(Mechanism):
+    """Slot k's winner pays ``(s_(k+1) - beta u_i) / q_i`` (Edelman, Ostrovsky & Schwarz 2007; Varian 2007)."""
+
+    name = "gsp"
+    summary = "rank by score, pay the least bid that keeps the slot"
+    clear_tile = staticmethod(clear_tile)

@@ -1,0 +1,1 @@
+"""What agents and mechanisms see instead of the true click and conversion rates."""

@@ -1,0 +1,113 @@
+"""Names to plug-ins: built-in ones by import string, other people's through entry points.
+
+Nothing is imported until it is asked for, so that the registry knows every plug-in and depends on none.
+A package of your own registers ``my_agent = "my_package.agents:MyAgent"`` under the entry point
+group ``adsim.agents`` (likewise ``adsim.mechanisms``, ``adsim.predictors``, ``adsim.logs``).
+"""
+
+import ast
+import inspect
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from adsim.errors import AdsimError, UnknownName
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "mechanisms": {
+        "first_price": "adsim.mechanisms.first_price:FirstPrice",
+        "second_price": "adsim.mechanisms.second_price:SecondPrice",
+        "gsp": "adsim.mechanisms.generalized_second_price:GeneralizedSecondPrice",
+        "vcg": "adsim.mechanisms.vickrey_clarke_groves:VickreyClarkeGroves",
+        "lpa": "adsim.mechanisms.liquid_payment:LiquidPayment",
+        "split": "adsim.mechanisms.split_traffic:SplitTraffic",
+    },
+    "agents": {
+        "fixed": "adsim.agents.fixed:Fixed",
+        "truthful": "adsim.agents.truthful:Truthful",
+        "linear": "adsim.agents.linear:Linear",
+        "ecpc": "adsim.agents.ecpc:ExpectedCostPerClick",
+        "pid": "adsim.agents.pid:PidPacing",
+        "feedback": "adsim.agents.feedback:Feedback",
+        "stock_dual": "adsim.agents.stock_dual:StockDual",
+        "oracle": "adsim.agents.oracle:HindsightThreshold",
+    },
+    "predictors": {
+        "oracle": "adsim.predictors.oracle:Oracle",
+        "noise": "adsim.predictors.noise:LogNormalNoise",
+    },
+    "logs": {
+        "theta": "adsim.logs.theta:ThetaLog",
+        "ipinyou": "adsim.logs.ipinyou:IPinYouLog",
+    },
+}
+
+
+@cache
+def known(kind: str) -> dict[str, str]:
+    """Names of one kind of plug-in with their import strings, other packages' included."""
+    others = {point.name: point.value for point in entry_points(group=f"adsim.{kind}")}
+    return {**others, **BUILT_IN[kind]}
+
+
+def load(kind: str, name: str) -> Any:
+    """The class registered under ``name``.
+
+    Raises
+    ------
+    UnknownName
+        When nothing of this kind has that name.
+    """
+    if name not in known(kind):
+        raise UnknownName(kind.removesuffix("s"), name, known(kind))
+    module, _, attribute = known(kind)[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def parse(specification: str) -> tuple[str, dict[str, Any]]:
+    """Split ``name:key=value:key=value``, the way the command line writes a plug-in with parameters.
+
+    >>> parse("linear:b0=45")
+    ('linear', {'b0': 45})
+    """
+    name, *pairs = specification.split(":")
+    parameters = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key and equals and text):
+            raise AdsimError(f"'{specification}': expected name:key=value, found '{pair}'.")
+        parameters[key] = literal(text)
+    return name, parameters
+
+
+def literal(text: str) -> Any:
+    """A number, boolean or list written as such; anything else is a string."""
+    try:
+        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError):
+        return text
+
+
+def create(kind: str, name: str, parameters: dict[str, Any]) -> Any:
+    """Construct a plug-in, naming the parameter that it does not take.
+
+    Raises
+    ------
+    UnknownName
+        For an unknown name or parameter.
+    """
+    plugin = load(kind, name)
+    takes = parameter_names(plugin)
+    for key in parameters:
+        if key not in takes:
+            raise UnknownName(f"parameter of {kind[:-1]} '{name}'", key, takes)
+    try:
+        return plugin(**parameters)
+    except TypeError as error:
+        raise AdsimError(f"{kind[:-1]} '{name}': {error}.") from None
+
+
+def parameter_names(plugin: Any) -> list[str]:
+    """What a plug-in's constructor takes."""
+    return list(inspect.signature(plugin).parameters)

@@ -1,0 +1,92 @@
+"""What travels between the floors: tuples of arrays, each with its shape and unit.
+
+``n`` campaigns, ``T`` opportunities, ``K`` slots. Money is in the market's currency; a price is per exposure.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+
+class Clearing(NamedTuple):
+    """The outcome of a batch of auctions."""
+
+    winners: Ints
+    """Campaign in each slot, -1 where the slot is unsold; (T, K), or (tiles, K, B) for tiled bids."""
+    prices: Floats
+    """Price per exposure, 0 where unsold; same shape."""
+
+
+class Constraints(NamedTuple):
+    """What the campaigns of one agent want and may not break; arrays of shape (n,)."""
+
+    value_per_conversion: Floats
+    maximizes_value: NDArray[np.bool_]
+    """True for a value maximizer, False for a utility maximizer (value - spend)."""
+    budget: Floats
+    """Money for the period; inf without a budget."""
+    target_roi: Floats
+    """Value to spend, at least; 0 without a target."""
+    stock: Floats
+    """Conversions that can be delivered in the period; inf without a limit."""
+
+
+class History(NamedTuple):
+    """Averages over an earlier log of the same traffic, known to every bidder."""
+
+    average_value: float
+    """Mean predicted value of an opportunity (for a click log: the average CTR)."""
+    cost_per_conversion: float
+    """Money paid per conversion (for a click log: per click)."""
+
+
+class PublicFacts(NamedTuple):
+    """What the platform tells every campaign about the market."""
+
+    mechanism: str
+    traffic_share: Floats
+    """Expected share of the period's opportunities in each tick; (ticks,), sums to 1."""
+    history: History | None
+
+
+class Totals(NamedTuple):
+    """Sums over auctions won; arrays of shape (n,)."""
+
+    wins: Floats
+    exposures: Floats
+    clicks: Floats
+    conversions: Floats
+    value: Floats
+    """Value of the conversions."""
+    predicted_value: Floats
+    """Predicted value of the exposures."""
+    spend: Floats
+    experience: Floats
+    """User-experience score of the exposures."""
+
+
+class Observation(NamedTuple):
+    """What an agent knows before a tick, of its own campaigns only."""
+
+    tick: int
+    last: Totals
+    """Over the last tick."""
+    total: Totals
+    """Since the period began."""
+    budget_left: Floats
+    stock_left: Floats
+
+
+class Hindsight(NamedTuple):
+    """The truth about one campaign against posted prices; given to agents that declare `privileged`, no others."""
+
+    predicted_value: Floats
+    """What a uniform bid is proportional to; (T,)."""
+    value: Floats
+    """True expected value of an exposure; (T,)."""
+    price: Floats
+    """Bid to beat, which is the price; (T,)."""

@@ -1,0 +1,61 @@
+"""What every bidder does: reset with its campaigns, observe, act."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from adsim.errors import AgentError
+from adsim.types import Constraints, Floats, Hindsight, Observation, PublicFacts
+
+
+class Agent(ABC):
+    """A rule that sets, once a tick, the multipliers of ``n`` campaigns, each from its own data alone.
+
+    Attributes
+    ----------
+    privileged : bool
+        True for an oracle, which is shown the future by `reveal`; no other agent is.
+    """
+
+    privileged: ClassVar[bool] = False
+    constraints: Constraints
+    market: PublicFacts
+
+    def reset(self, constraints: Constraints, market: PublicFacts) -> None:
+        """Begin a period with campaigns whose constraints are arrays of shape (n,).
+
+        Raises
+        ------
+        AgentError
+            When a campaign lacks what the rule needs.
+        """
+        self.constraints = constraints
+        self.market = market
+
+    @abstractmethod
+    def act(self, observation: Observation) -> Floats:
+        """Multipliers for the coming tick, shape (n,): bid = multiplier x predicted value."""
+
+    def reveal(self, hindsight: Hindsight) -> None:
+        """Look at the truth (oracles only)."""
+        raise AgentError(f"{type(self).__name__} is not an oracle and may not see the truth.")
+
+    def bids(self, value: Floats, multiplier: float) -> Floats:
+        """Bids of one campaign for opportunities of predicted ``value``, shape (T,), in log replay."""
+        return multiplier * value
+
+    def describe(self) -> dict[str, Any]:
+        """The rule's parameters, for reports."""
+        return {key: value for key, value in vars(self).items() if isinstance(value, int | float | str)}
+
+
+def require_positive(name: str, value: float) -> float:
+    """Pass a parameter through, or say what is wrong with it.
+
+    Raises
+    ------
+    AgentError
+        When it is not a positive, finite number.
+    """
+    if not (isinstance(value, int | float) and 0 < value < float("inf")):
+        raise AgentError(f"{name} = {value!r}: must be a positive number.")
+    return value

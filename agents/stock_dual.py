@@ -1,0 +1,48 @@
+"""The stock dual of the Liquid Payment Auction: bid 1/target less the price of stock."""
+
+import numpy as np
+
+from adsim.agents.base import Agent, require_positive
+from adsim.agents.estimates import calibration, share_of_rest
+from adsim.errors import AgentError
+from adsim.types import Constraints, Floats, Observation, PublicFacts
+
+
+class StockDual(Agent):
+    """``kappa = 1 / target - lambda``, with the stock's dual moved by the last tick's sales against plan.
+
+    ``lambda <- [lambda + step / target * clip((sales - plan) / plan, -1, 1)]_+``, the plan re-solved each tick: the
+    stock left, times the tick's expected share of the traffic left. The dual may exceed 1 / target: the bid is then
+    negative, or user experience alone would go on selling what is not there. Under LPA the payment does not depend
+    on the bid, so the return is the target whatever lambda is. The rule is our derivation (sub-gradient of the dual of
+    the allocation problem, in batches), not quoted from the LPA paper.
+
+    Parameters
+    ----------
+    step : float
+        Largest change of ``lambda * target`` in one tick.
+    """
+
+    def __init__(self, step: float = 0.1) -> None:
+        self.step = require_positive("step", step)
+
+    def reset(self, constraints: Constraints, market: PublicFacts) -> None:
+        """Begin with lambda = 0: the whole liquid value."""
+        super().reset(constraints, market)
+        if np.any(constraints.target_roi <= 0):
+            raise AgentError("stock_dual bids 1 / target ROI - lambda: give the campaign a target ROI or CPA.")
+        self._rate = 1 / constraints.target_roi
+        self._dual = np.zeros(self._rate.size)
+        self._plan = np.full(self._rate.size, np.inf)
+
+    def act(self, observation: Observation) -> Floats:
+        """Move the dual by the last tick's sales, then plan the coming tick."""
+        value = self.constraints.value_per_conversion
+        if observation.tick > 0:
+            sales = calibration(observation, value) * observation.last.predicted_value / value
+            limited = np.isfinite(self._plan)
+            plan = np.where(limited, np.maximum(self._plan, 1e-12), 1.0)
+            excess = np.where(limited, np.clip((sales - plan) / plan, -1, 1), 0.0)
+            self._dual = np.maximum(self._dual + self.step * self._rate * excess, 0.0)
+        self._plan = observation.stock_left * share_of_rest(self.market, observation.tick)
+        return self._rate - self._dual
