@@ -13,7 +13,8 @@ from adsim.mechanisms.clear import clear, to_tiles
 from adsim.types import Clearing
 
 if TYPE_CHECKING:
-    from adsim.market.market import Market, Result
+    from adsim.market.market import Market
+    from adsim.market.result import Result
     from adsim.market.scenario import Scenario, load_scenario
 
 __version__ = "0.1.0"
@@ -31,7 +32,7 @@ __all__ = [
 
 _LATER = {
     "Market": "adsim.market.market",
-    "Result": "adsim.market.market",
+    "Result": "adsim.market.result",
     "Scenario": "adsim.market.scenario",
     "load_scenario": "adsim.market.scenario",
 }

@@ -45,7 +45,11 @@ class Agent(ABC):
 
     def describe(self) -> dict[str, Any]:
         """The rule's parameters, for reports."""
-        return {key: value for key, value in vars(self).items() if isinstance(value, int | float | str)}
+        return {
+            key: value
+            for key, value in vars(self).items()
+            if not key.startswith("_") and isinstance(value, int | float | str)
+        }
 
 
 def require_positive(name: str, value: float) -> float:

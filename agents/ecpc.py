@@ -35,8 +35,7 @@ class ExpectedCostPerClick(Agent):
         super().reset(constraints, market)
         if self._known_cost() is None and not (constraints.target_roi > 0).all():
             raise AgentError(
-                "ecpc: no cost per conversion is known here. "
-                "Give it (cost=...), or give every campaign a target ROI."
+                "ecpc: no cost per conversion is known here. Give it (cost=...), or give every campaign a target ROI."
             )
 
     def act(self, observation: Observation) -> Floats:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adsim.types import Floats, Observation, PublicFacts
+from adsim.types import Constraints, Floats, Observation, PublicFacts
 
 PRIOR_CONVERSIONS = 20.0
 """Weight of the predictor's own claim against what was realised, in conversions."""
@@ -20,6 +20,9 @@ def calibration(observation: Observation, value_per_conversion: Floats) -> Float
     return (observation.total.value + prior) / (observation.total.predicted_value + prior)
 
 
-def start_multiplier(target_roi: Floats) -> Floats:
-    """The multiplier that a campaign can afford at any price: 1 / target, or 1 without a target."""
-    return np.where(target_roi > 0, 1 / np.where(target_roi > 0, target_roi, 1), 1.0)
+def start_multiplier(constraints: Constraints, market: PublicFacts) -> Floats:
+    """Where pacing begins: what an earlier log paid per value, else 1 / target ROI, else 1."""
+    if market.history is not None:
+        return market.history.cost_per_conversion / constraints.value_per_conversion
+    target = constraints.target_roi
+    return np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0)

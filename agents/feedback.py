@@ -7,14 +7,17 @@ from adsim.agents.estimates import calibration, share_of_rest, start_multiplier
 from adsim.errors import AgentError
 from adsim.types import Constraints, Floats, Observation, PublicFacts
 
+ROI_FLOOR = 0.5
+"""No price exceeds the bid, so bidding 1 / target keeps the target; half of that is low enough to pay back any debt."""
+
 
 class Feedback(Agent):
     """One multiplier for each constraint, each moved multiplicatively by its own slack; the least of them bids.
 
-    Min-pacing in the sense of Balseiro et al. 2023 (arXiv 2302.08530), with a controller for each constraint in place
-    of its dual: nothing is assumed of the payment rule, so that it also finds the multiplier under first price, where
-    a target ROI asks for 1 / target, and under GSP. A multiplier whose constraint is slack follows the bidding one, at
-    most one step above it, so that it takes over at once when its constraint binds.
+    Min-pacing in the sense of Balseiro et al. 2023 (arXiv 2302.08530), with a controller for each constraint in
+    place of its dual: nothing is assumed of the payment rule, so that it also finds the multiplier under first
+    price, where a target ROI asks for 1 / target, and under GSP. A multiplier whose constraint is slack follows
+    the bidding one, at most one step above it, so that it takes over at once when its constraint binds.
 
     Parameters
     ----------
@@ -34,9 +37,10 @@ class Feedback(Agent):
                 "a value maximizer without budget, target ROI or stock has no best bid: give it a constraint, "
                 "make it a utility maximizer, or name the agent fixed."
             )
-        start = np.log(start_multiplier(constraints.target_roi))
+        start = np.log(start_multiplier(constraints, market))
         self._logs = np.stack([start, start, start])
         self._ceiling = np.where(constraints.maximizes_value, np.inf, 0.0)
+        self._roi_floor = start + np.log(ROI_FLOOR)
         self._planned_spend = np.zeros(start.size)
         self._planned_sales = np.zeros(start.size)
 
@@ -44,6 +48,7 @@ class Feedback(Agent):
         """Move each constraint's multiplier by its slack in the last tick, and bid with the least."""
         if observation.tick > 0:
             self._logs += self.step * self._slacks(observation)
+            self._logs[0] = np.maximum(self._logs[0], self._roi_floor)
         bid = np.clip(np.minimum(self._logs.min(axis=0), self._ceiling), -20, 20)
         self._logs = np.clip(self._logs, bid - self.step, bid + self.step)
         share = share_of_rest(self.market, observation.tick)
@@ -52,12 +57,19 @@ class Feedback(Agent):
         return np.exp(bid)
 
     def _slacks(self, observation: Observation) -> Floats:
-        """Relative slack of ROI (over the period so far), budget and stock (in the last tick), in [-1, 1]."""
-        value = self.constraints.value_per_conversion
+        """Relative slack of target ROI, budget and stock in the last tick, in [-1, 1].
+
+        What the period has earned beyond its target so far may be spent over the rest of it, and a debt is paid
+        back over the rest: the last tick's slack is taken together with the coming tick's share of that.
+        """
+        value, target = self.constraints.value_per_conversion, self.constraints.target_roi
         trust = calibration(observation, value)
-        due = self.constraints.target_roi * observation.total.spend
-        earned = trust * observation.total.predicted_value
-        roi = np.where(due > 0, (earned - due) / np.maximum(due, 1e-12), 1.0)
+        share = share_of_rest(self.market, observation.tick)
+        saved = trust * observation.total.predicted_value - target * observation.total.spend
+        due = target * observation.last.spend
+        earned = trust * observation.last.predicted_value + share * saved
+        idle = np.where(target > 0, np.sign(saved), 1.0)
+        roi = np.where(due > 0, (earned - due) / np.where(due > 0, due, 1), idle)
         sales = trust * observation.last.predicted_value / value
         budget = _relative_slack(self._planned_spend, observation.last.spend)
         stock = _relative_slack(self._planned_sales, sales)

@@ -10,9 +10,9 @@ from adsim.types import Constraints, Floats, Hindsight, Observation, PublicFacts
 class HindsightThreshold(Agent):
     """Knows all values and posted prices of the period, and bids the best single multiplier.
 
-    Opportunities are taken in the order of price / predicted value, which is the order in which a rising multiplier wins
-    them, as long as budget and target ROI hold. Against posted prices under second price this is the best uniform bid
-    (the budget and the ROI constraint rank opportunities alike, so the optimum is one threshold). It needs one
+    Opportunities are taken in the order of price / predicted value, which is the order in which a rising
+    multiplier wins them, as long as budget and target ROI hold. Against posted prices under second price this is
+    the best uniform bid (budget and ROI rank opportunities alike, so the optimum is one threshold). It needs one
     campaign and posted competition.
     """
 

@@ -30,7 +30,7 @@ class PidPacing(Agent):
         super().reset(constraints, market)
         if not np.all(np.isfinite(constraints.budget)):
             raise AgentError("pid paces a budget: give the campaign one, or use the agent feedback.")
-        self._log = np.log(start_multiplier(constraints.target_roi))
+        self._log = np.log(start_multiplier(constraints, market))
         self._sum = np.zeros(self._log.size)
         self._error = np.zeros(self._log.size)
         self._plan = np.zeros(self._log.size)

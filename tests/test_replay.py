@@ -51,9 +51,7 @@ def columns(rows: list[tuple[float, float, int, bool]]) -> list[Any]:
 @settings(deadline=None)
 @given(auctions, budgets, caps)
 def test_kernel_is_its_twin(rows, budget: int, max_bid: int) -> None:
-    assert kernel(*columns(rows), budget, max_bid) == naive_replay.replay(
-        *zip(*rows, strict=True), budget, max_bid
-    )
+    assert kernel(*columns(rows), budget, max_bid) == naive_replay.replay(*zip(*rows, strict=True), budget, max_bid)
 
 
 @settings(deadline=None)
@@ -139,9 +137,7 @@ def test_against_the_twin(log: Path, ticks: int) -> None:
 
 def test_tables(log: Path) -> None:
     calls = []
-    found = replay(
-        log, ["ecpc", "linear:b0=9"], c0=[1, 1 / 4], progress=lambda done, of: calls.append((done, of))
-    )
+    found = replay(log, ["ecpc", "linear:b0=9"], c0=[1, 1 / 4], progress=lambda done, of: calls.append((done, of)))
     table = found.bidders
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert table["c0"].tolist() == [1, 1, 1 / 4, 1 / 4]
@@ -194,9 +190,7 @@ def test_agents_see_only_their_own_past(log: Path, monkeypatch) -> None:
             return np.full(1, 3000.0 * (1 + observation.tick % 2))
 
     load = registry.load
-    monkeypatch.setattr(
-        registry, "load", lambda kind, name: Watcher if name == "watcher" else load(kind, name)
-    )
+    monkeypatch.setattr(registry, "load", lambda kind, name: Watcher if name == "watcher" else load(kind, name))
     found = replay(log, ["watcher"], episode=1000, ticks=4, c0=[0.5])
     assert [observation.tick for observation in seen] == [0, 1, 2, 3] * 3
     budget = found.bidders["budget"][0]

@@ -137,9 +137,7 @@ def replay(
     """
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
     agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
-    names = [
-        (bidder.partition(":")[0], _parameters(agent)) for bidder, agent in zip(bidders, agents, strict=True)
-    ]
+    names = [(bidder.partition(":")[0], _parameters(agent)) for bidder, agent in zip(bidders, agents, strict=True)]
     impressions = open_log(log, format, **({} if clicks is None else {"clicks": clicks})).read()
     statistics, source = _statistics(impressions, log, info, train)
     tape = _tape(impressions, statistics.history)

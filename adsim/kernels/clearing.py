@@ -1,5 +1,7 @@
 """Storage for one tile of auctions."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -10,7 +12,7 @@ def make_rule(
     exposure: Array, reserve: float, beta: float, *, plain: bool, ad_share: float, dtype: DTypeLike
 ) -> Rule:
     """The auction's parameters, typed."""
-    kind = np.dtype(dtype).type
+    kind: Any = np.dtype(dtype).type
     below = np.nextafter(kind(reserve), kind(-1)) if reserve > 0 else kind(-0.5)
     return Rule(
         slots=len(exposure),

@@ -24,7 +24,7 @@ C2, C4, C6, C8 = F(-1.2337006), F(0.25366950), F(-0.020863480), F(0.00091926)
 
 @jit
 def exp(x):
-    """e to the x; x is clamped to [-87, 88]."""
+    """E to the x; x is clamped to [-87, 88]."""
     x = min(max(x, F(-87.0)), F(88.0))
     k = np.floor(fma(x, LOG2_E, HALF))
     r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))

@@ -6,15 +6,12 @@ therefore named after a hash of all compiled sources, so that any edit starts a 
 
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numba
 
-Function = TypeVar("Function", bound=Callable[..., object])
-
-OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _COMPILED = ("kernels", "mechanisms", "predictors", "market", "agents")
@@ -33,7 +30,7 @@ def _cache_folder() -> str:
 _FOLDER = _cache_folder()
 
 
-def jit(function: Function) -> Function:
+def jit(function: Any) -> Any:
     """Compile without fastmath, without the interpreter lock, with IEEE division, cached on disk.
 
     The bits of a result are then the same on every machine with fused multiply-add, whatever the
@@ -43,7 +40,7 @@ def jit(function: Function) -> Function:
     return _compile(function, inline="never")
 
 
-def inline(function: Function) -> Function:
+def inline(function: Any) -> Any:
     """Compile into each caller: for the thin layers that hand tuples of arrays on.
 
     A call that passes thirty arrays by value costs a hundred nanoseconds, as much as the work on a small tile.
@@ -51,12 +48,12 @@ def inline(function: Function) -> Function:
     return _compile(function, inline="always")
 
 
-def _compile(function: Function, inline: str) -> Function:
+def _compile(function: Any, inline: str) -> Any:
     if numba.config.DISABLE_JIT:
         return function
     outside = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(cache=True, inline=inline, **OPTIONS)(function)  # type: ignore[no-any-return]
+        return numba.njit(cache=True, inline=inline, **OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = outside

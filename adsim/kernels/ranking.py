@@ -25,7 +25,17 @@ def rank_bids(candidates, rule, ranking, start, stop):
     """Rank by bid alone (plain) or by score, bids below the reserve left out."""
     if rule.plain:
         multiplier, cap = candidates.multiplier, candidates.cap
-        rank(candidates.value, multiplier, cap, rule.reserve, rule.below_reserve, rule.slots, ranking, start, stop)
+        rank(
+            candidates.value,
+            multiplier,
+            cap,
+            rule.reserve,
+            rule.below_reserve,
+            rule.slots,
+            ranking,
+            start,
+            stop,
+        )
     else:
         score_bids(candidates, rule, ranking.scores, start, stop)
         rank_scores(rule, ranking, start, stop)

@@ -52,9 +52,7 @@ class Statistics(NamedTuple):
     @property
     def history(self) -> History:
         """Average click rate and cost of a click, in the unit of the prices."""
-        return History(
-            average_value=self.clicks / self.impressions, cost_per_conversion=self.cost / self.clicks
-        )
+        return History(average_value=self.clicks / self.impressions, cost_per_conversion=self.cost / self.clicks)
 
     @classmethod
     def of(cls, chunks: Iterable[Impressions], path: str | Path) -> "Statistics":

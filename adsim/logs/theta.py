@@ -39,16 +39,12 @@ class ThetaLog(Log):
     def matches(lines: Sequence[str]) -> bool:
         """Whether a line has three fields, numbers among them."""
         rows = [line.split() for line in lines]
-        return any(
-            len(row) == len(LAYOUT.names) and any(re.fullmatch(REAL, field) for field in row) for row in rows
-        )
+        return any(len(row) == len(LAYOUT.names) and any(re.fullmatch(REAL, field) for field in row) for row in rows)
 
     def impressions(self, block: int = BLOCK) -> Iterator[Impressions]:
         """Clicks, prices and predictions; see `Log.impressions`."""
         for frame in self.frames(block):
-            yield Impressions(
-                frame["click"].to_numpy(bool), frame["price"].to_numpy(), frame["pctr"].to_numpy()
-            )
+            yield Impressions(frame["click"].to_numpy(bool), frame["price"].to_numpy(), frame["pctr"].to_numpy())
 
     def frames(self, block: int = BLOCK) -> Iterator[pd.DataFrame]:
         """Columns click and price (int64) and pctr (float64); see `Log.frames`."""

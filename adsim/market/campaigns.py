@@ -29,7 +29,14 @@ class Campaigns(NamedTuple):
 
     def of(self, members: slice) -> Constraints:
         """The constraints of some."""
-        return Constraints(*(field[members] for field in self.constraints))
+        c = self.constraints
+        return Constraints(
+            c.value_per_conversion[members],
+            c.maximizes_value[members],
+            c.budget[members],
+            c.target_roi[members],
+            c.stock[members],
+        )
 
 
 def make_campaigns(scenario: Scenario, seeds: Seeds, traits: Traits) -> Campaigns:

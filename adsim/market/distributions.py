@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
 from adsim.errors import UnknownName
 from adsim.types import Floats
@@ -27,6 +27,10 @@ class Constant(_Distribution):
 
     distribution: Literal["constant"] = "constant"
     value: float
+
+    @model_serializer
+    def _as_number(self) -> float:
+        return self.value
 
     def sample(self, uniforms: Floats, index: NDArray[np.int64]) -> Floats:
         """All the same."""

@@ -10,7 +10,9 @@ from adsim.errors import UnknownName
 
 def explain(error: ValidationError, schema: type[BaseModel], tables: Mapping[str, Any]) -> str:
     """All faults of a validation in one line each, unknown keys with the nearest known one."""
-    return "; ".join(dict.fromkeys(_fault(fault, schema, tables) for fault in error.errors()))
+    faults = error.errors()
+    inner = [fault for fault in faults if fault["type"] != "too_short"]  # a list is short of its faulty items, too
+    return "; ".join(dict.fromkeys(_fault(fault, schema, tables) for fault in inner or faults)) + "."
 
 
 def _fault(fault: Any, schema: type[BaseModel], tables: Mapping[str, Any]) -> str:
@@ -19,12 +21,12 @@ def _fault(fault: Any, schema: type[BaseModel], tables: Mapping[str, Any]) -> st
     if fault["type"] == "extra_forbidden":
         found = UnknownName("key", str(steps[-1]), _known_keys(schema, steps[:-1], tables))
         parent = place.rpartition(".")[0]
-        return f"{parent}: {found}" if parent else str(found)
+        return (f"{parent}: {found}" if parent else str(found)).rstrip(".")
     message = fault["msg"].removeprefix("Value error, ").rstrip(".")
     message = message[0].lower() + message[1:] if message.startswith("Input") else message
     value = fault["input"]
     shown = f" = {value!r}" if isinstance(value, int | float | str) and fault["type"] != "missing" else ""
-    return f"{place}{shown}: {message}." if place else f"{message}."
+    return f"{place}{shown}: {message}" if place else message
 
 
 def _is_tag(step: Any) -> bool:

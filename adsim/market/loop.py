@@ -20,7 +20,9 @@ SMALLEST_WINDOW = 16
 
 
 @jit
-def run_tick(mechanism, world, truth, scratch, candidates, rule, ranking, accounts, outcome, events, first, last, window):  # type: ignore[no-untyped-def]  # fmt: skip
+def run_tick(
+    mechanism, world, truth, scratch, candidates, rule, ranking, accounts, outcome, events, first, last, window
+):
     """Sell opportunities ``first`` to ``last``; ``window`` is the most that is cleared at once."""
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):
@@ -32,14 +34,12 @@ def run_tick(mechanism, world, truth, scratch, candidates, rule, ranking, accoun
             clear_tile(mechanism, candidates, rule, ranking, origin, start, stop)
             outcomes(accounts, candidates, ranking, rule, truth, outcome, origin, start, stop)
             amount, bound = truth.amount, scratch.bound
-            start = settle(
-                accounts, candidates, ranking, rule, amount, bound, outcome, events, origin, start, stop
-            )
+            start = settle(accounts, candidates, ranking, rule, amount, bound, outcome, events, origin, start, stop)
             span = min(2 * span, window) if start == stop else max(span // 2, min(SMALLEST_WINDOW, window))
 
 
 @jit
-def reveal_tick(world, truth, scratch, candidates, predicted, value, price, first, last):  # type: ignore[no-untyped-def]
+def reveal_tick(world, truth, scratch, candidates, predicted, value, price, first, last):
     """Write out predicted value, true expected value and posted price of the first campaign's opportunities."""
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):

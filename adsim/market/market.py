@@ -8,7 +8,7 @@ import numpy as np
 from adsim import registry
 from adsim.agents.base import Agent
 from adsim.errors import AgentError, ScenarioError
-from adsim.kernels.auction import LEFT, UNCAPPED, Ranking, Rule
+from adsim.kernels.auction import UNCAPPED, Ranking, Rule
 from adsim.kernels.clearing import make_ranking, make_rule
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events, Outcome
 from adsim.market.campaigns import Campaigns, make_campaigns
@@ -65,12 +65,18 @@ class Market:
         self._outcome = Outcome(*(np.zeros((self._rule.slots, width)) for _ in Outcome._fields))
 
     def run(
-        self, *, events: bool = False, progress: Callable[[], None] | None = None
+        self,
+        *,
+        multipliers: Floats | None = None,
+        events: bool = False,
+        progress: Callable[[], None] | None = None,
     ) -> Result:
         """Run one period.
 
         Parameters
         ----------
+        multipliers : array (ticks, N), optional
+            Bid with these in place of the agents' own: what a campaign would have got with other bids, say.
         events : bool
             Keep a record of every slot sold; 44 bytes a slot.
         progress : callable
@@ -79,30 +85,51 @@ class Market:
         Returns
         -------
         Result
+
+        Raises
+        ------
+        AgentError
+            When a campaign lacks what its agent needs, or an agent sets a multiplier that no auction can clear.
         """
         scenario = self.scenario
         size, ticks = scenario.size, scenario.market.ticks
-        agents = self._make_agents()
+        agents = self._make_agents() if multipliers is None else []
         accounts = self._open_accounts()
         record = self._make_record(scenario.market.opportunities if events else 0)
         history = np.zeros((ticks + 1, size, FIELDS))
-        multipliers = np.zeros((ticks, size))
-        run_tick = compile_for(scenario.auction.mechanism)
-        number = NUMBERS.get(scenario.auction.mechanism, -1)
-        world, (truth, scratch, candidates) = self._world, self._tiles
+        bids = np.zeros((ticks, size)) if multipliers is None else np.array(multipliers, np.float64)
+        if bids.shape != (ticks, size):
+            raise AgentError(f"multipliers have shape {bids.shape}: must be {(ticks, size)}, (ticks, campaigns).")
         for tick in range(ticks):
-            for group, agent in zip(self.campaigns.groups, agents, strict=True):
+            for group, agent in zip(self.campaigns.groups, agents, strict=False):
                 seen = self._observe(tick, group.members, history, accounts)
-                multipliers[tick, group.members] = self._checked(agent.act(seen), group.agent, tick)
-            candidates.multiplier[:size] = multipliers[tick]
-            run_tick(
-                number, world, truth, scratch, candidates, self._rule, self._ranking, accounts, self._outcome, record,
-                self._bounds[tick], self._bounds[tick + 1], self._window,
-            )  # fmt: skip
+                bids[tick, group.members] = agent.act(seen)
+            self._check(bids[tick], tick)
+            self._run_tick(tick, bids[tick], accounts, record)
             history[tick + 1] = accounts.ledger
             if progress:
                 progress()
-        return Result(self, accounts, history, multipliers, record if events else None)
+        return Result(self, accounts, history, bids, record if events else None)
+
+    def _run_tick(self, tick: int, multipliers: Floats, accounts: Accounts, record: Events) -> None:
+        mechanism = self.scenario.auction.mechanism
+        truth, scratch, candidates = self._tiles
+        candidates.multiplier[: multipliers.size] = multipliers
+        compile_for(mechanism)(
+            NUMBERS.get(mechanism, -1),
+            self._world,
+            truth,
+            scratch,
+            candidates,
+            self._rule,
+            self._ranking,
+            accounts,
+            self._outcome,
+            record,
+            self._bounds[tick],
+            self._bounds[tick + 1],
+            self._window,
+        )
 
     def _make_rule(self) -> Rule:
         scenario, auction = self.scenario, self.scenario.auction
@@ -172,14 +199,13 @@ class Market:
             accounts.stock_left[members].copy(),
         )
 
-    def _checked(self, multipliers: Floats, agent: str, tick: int) -> Floats:
-        """An agent's multipliers, if an auction can clear them."""
+    def _check(self, multipliers: Floats, tick: int) -> None:
+        """Refuse multipliers that no auction can clear, naming the campaign and its agent."""
         negative = registry.load("mechanisms", self.scenario.auction.mechanism).bids_may_be_negative
-        allowed = np.isfinite(multipliers) & (negative | (multipliers >= 0))
-        if not np.all(allowed):
-            wrong = np.asarray(multipliers)[~allowed][0]
-            raise AgentError(f"agent '{agent}' set the multiplier {wrong} in tick {tick}: must be finite and not negative.")
-        return multipliers
+        wrong = np.flatnonzero(~(np.isfinite(multipliers) & (negative | (multipliers >= 0))))
+        if wrong.size:
+            name, value = self.campaigns.names[wrong[0]], multipliers[wrong[0]]
+            raise AgentError(f"campaign '{name}', tick {tick}: multiplier {value} must be finite and at least 0.")
 
     def _hindsight(self) -> Hindsight:
         """The whole period's truth for one campaign against posted prices."""

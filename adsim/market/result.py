@@ -30,7 +30,12 @@ class Result:
     """
 
     def __init__(
-        self, market: "Market", accounts: Accounts, history: Floats, multipliers: Floats, events: Events | None
+        self,
+        market: "Market",
+        accounts: Accounts,
+        history: Floats,
+        multipliers: Floats,
+        events: Events | None,
     ) -> None:
         self._market, self._accounts, self._events = market, accounts, events
         self.history = history
@@ -55,7 +60,9 @@ class Result:
         """A row per campaign."""
         campaigns, totals = self._market.campaigns, self.totals
         constraints = campaigns.constraints
-        agents = np.concatenate([np.repeat(group.agent, group.members.stop - group.members.start) for group in campaigns.groups])
+        agents = np.concatenate(
+            [np.repeat(group.agent, group.members.stop - group.members.start) for group in campaigns.groups]
+        )
         return pd.DataFrame(
             {
                 "campaign": campaigns.names,

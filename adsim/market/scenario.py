@@ -79,7 +79,7 @@ class ContextualTraffic(_Table):
     curve: Literal["flat", "day"] | tuple[Annotated[float, Field(gt=0)], ...] = "flat"
     """Traffic over the ticks: flat, a day's two humps, or relative weights, one a tick."""
     ctr: Positive = Field(default=0.05, validate_default=True)
-    """True click rate of a campaign for a user without affinity, below 1."""
+    """True click rate of a campaign for a user without affinity; draws above 1 count as 1."""
     cvr: Positive = Field(default=0.05, validate_default=True)
     """True conversion rate of a click, likewise."""
     ctr_affinity: float = Field(0.5, ge=0, le=5)
@@ -95,8 +95,8 @@ class ContextualTraffic(_Table):
     @model_validator(mode="after")
     def _rates(self) -> "ContextualTraffic":
         for name in ("ctr", "cvr"):
-            if getattr(self, name).range()[1] >= 1 and getattr(self, name).distribution != "lognormal":
-                raise ValueError(f"{name}: a rate must lie between 0 and 1")
+            if getattr(self, name).range()[1] > 1 and getattr(self, name).distribution != "lognormal":
+                raise ValueError(f"{name}: a rate must not exceed 1")
         return self
 
 
@@ -281,10 +281,7 @@ def _set(tables: dict[str, Any], path: str, value: Any) -> None:
     try:
         for key in parents:
             place = place[int(key)] if isinstance(place, list | tuple) else place.setdefault(key, {})
-        if isinstance(place, list | tuple):
-            place[int(last)] = value
-        else:
-            place[last] = value
+        place[int(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError):
         raise ScenarioError(f"'{path}': no such place; write for example campaigns.0.budget.") from None
     if isinstance(value, float) and math.isnan(value):

@@ -17,7 +17,8 @@ from adsim.market.world import CONTEXTUAL, INDEPENDENT, Scratch, Stream, Truth, 
 from adsim.types import Floats
 
 CHARGE_ON = {"exposure": EXPOSURE, "click": CLICK, "conversion": CONVERSION}
-HIGHEST_RATE = 0.95
+HIGHEST_RATE = 1 - 1e-7
+"""Rates are kept below 1, where their logit is finite."""
 _TRAITS = 1000
 """Streams of per-campaign traits are numbered from here, those of the traffic from 0."""
 _ZERO = np.float32(0)
@@ -91,7 +92,13 @@ def draw_traits(scenario: Scenario, seeds: Seeds) -> Traits:
     return Traits(value, quality, ctr_bias, cvr_bias, mean_ctr * mean_cvr)
 
 
-def per_campaign(scenario: Scenario, seeds: Seeds, trait: int, field: Callable[[CampaignTable], Distribution | None], missing: float = 0.0) -> Floats:
+def per_campaign(
+    scenario: Scenario,
+    seeds: Seeds,
+    trait: int,
+    field: Callable[[CampaignTable], Distribution | None],
+    missing: float = 0.0,
+) -> Floats:
     """A field of the campaign tables, drawn for each campaign; ``missing`` where a table lacks it."""
     uniforms = seeds.uniforms(trait, scenario.size)
     parts, start = [], 0
@@ -122,7 +129,9 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         amounts = _compiled(traffic.value)
     normals = np.stack([seeds.normals(Trait.BIAS + k, size) for k in range(2)])
     errors = scenario.predictor.create().errors(normals)
-    perfect = not (errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1))
+    perfect = not (
+        errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
+    )
     return World(
         source=CONTEXTUAL if contextual else INDEPENDENT,
         keys=np.array([seeds.stream(number) for number in range(Stream.COUNT)], np.uint64),
@@ -160,7 +169,13 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
     truth = Truth(ones(), ones(), ones())
     pctr, pcvr = (ones(), ones()) if world.has_errors else (truth.ctr, truth.cvr)
     width = shape[1]
-    scratch = Scratch(pctr, pcvr, np.zeros((DIMENSIONS, width), np.float32), np.ones(width, np.float32), np.zeros(size, np.float32))
+    scratch = Scratch(
+        pctr,
+        pcvr,
+        np.zeros((DIMENSIONS, width), np.float32),
+        np.ones(width, np.float32),
+        np.zeros(size, np.float32),
+    )
     value, quality = ones(), ones()
     quality[:size] = traits.quality[:, None]
     padded = np.zeros(rows, np.float32)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from adsim import registry
 from adsim.errors import AuctionError
 from adsim.kernels import tiles
-from adsim.kernels.auction import Candidates, Ranking
+from adsim.kernels.auction import Candidates
 from adsim.kernels.clearing import make_candidates, make_ranking, make_rule
 from adsim.kernels.jit import OPTIONS, jit
 from adsim.mechanisms.base import Mechanism
@@ -100,7 +100,10 @@ def clear(
     tiled = rows.ndim == 3
     candidates = rows.shape[1]
     width = rows.shape[2] if tiled else tiles.tile_width(candidates)
-    room = make_candidates(candidates, width, rows.dtype), make_ranking(len(slots), candidates, width, rows.dtype)
+    room = (
+        make_candidates(candidates, width, rows.dtype),
+        make_ranking(len(slots), candidates, width, rows.dtype),
+    )
     shape = (rows.shape[0], len(slots), width) if tiled else (rows.shape[0], len(slots))
     clearing = Clearing(np.empty(shape, np.int32), np.empty(shape, np.float64))
     _loop(mechanism, tiled)(NUMBERS.get(mechanism, -1), rows, *extras, *room, rule, *clearing)

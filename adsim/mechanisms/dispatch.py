@@ -14,7 +14,14 @@ from adsim.mechanisms import (
 )
 
 FIRST_PRICE, SECOND_PRICE, GSP, VCG, LPA, SPLIT = range(6)
-NUMBERS = {"first_price": FIRST_PRICE, "second_price": SECOND_PRICE, "gsp": GSP, "vcg": VCG, "lpa": LPA, "split": SPLIT}
+NUMBERS = {
+    "first_price": FIRST_PRICE,
+    "second_price": SECOND_PRICE,
+    "gsp": GSP,
+    "vcg": VCG,
+    "lpa": LPA,
+    "split": SPLIT,
+}
 
 
 @inline
@@ -22,7 +29,7 @@ def clear_tile(mechanism, candidates, rule, ranking, origin, start, stop):
     """Clear opportunities ``start`` to ``stop`` of a tile by the numbered mechanism."""
     if mechanism == FIRST_PRICE:
         first_price.clear_tile(candidates, rule, ranking, origin, start, stop)
-    elif mechanism == SECOND_PRICE or mechanism == GSP:
+    elif mechanism in (SECOND_PRICE, GSP):
         generalized_second_price.clear_tile(candidates, rule, ranking, origin, start, stop)
     elif mechanism == VCG:
         vickrey_clarke_groves.clear_tile(candidates, rule, ranking, origin, start, stop)

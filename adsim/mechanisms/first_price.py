@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adsim.kernels.jit import inline, jit
+from adsim.kernels.jit import inline
 from adsim.kernels.pricing import winner_terms
 from adsim.kernels.ranking import rank_bids
 from adsim.mechanisms.base import Mechanism

@@ -7,7 +7,7 @@ the paper's rule to the letter could not be checked.
 import numpy as np
 
 from adsim.kernels.auction import score_liquid
-from adsim.kernels.jit import inline, jit
+from adsim.kernels.jit import inline
 from adsim.kernels.ranking import rank_scores
 from adsim.mechanisms.base import Mechanism
 

@@ -40,5 +40,7 @@ class LogNormalNoise(Predictor):
 
     def errors(self, normals: Floats) -> ErrorModel:
         """Biases drawn once per campaign."""
-        ctr_bias, cvr_bias = (bias * np.exp(self.bias_spread * z) for bias, z in zip(self.biases, normals, strict=True))
+        ctr_bias, cvr_bias = (
+            bias * np.exp(self.bias_spread * z) for bias, z in zip(self.biases, normals, strict=True)
+        )
         return ErrorModel(ctr_bias, cvr_bias, *self.sigmas)

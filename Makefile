@@ -1,0 +1,46 @@
+# Every target makes the virtual environment and installs what it needs by itself, again only when needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATA ?= ../shared/data
+SLOW_LOG := $(DATA)/ipinyou-2997
+
+.PHONY: help demo test lint bench format clean
+
+help:
+	@echo "make demo   compare mechanisms and replay a log; tables here, pictures in runs/"
+	@echo "make test   all tests"
+	@echo "make lint   style, types, imports between the floors"
+	@echo "make bench  speed, as ratios within one run"
+
+$(READY): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: name a Python of 3.11 or later, make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/adsim compare quanzhantui --seeds 20 --out runs/quanzhantui
+	$(BIN)/adsim run quickstart --out runs/quickstart
+	$(BIN)/adsim replay $(REPLAY) --out runs/replay
+	@echo "Pictures: runs/quanzhantui, runs/quickstart, runs/replay"
+
+test: $(READY)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs

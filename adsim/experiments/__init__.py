@@ -1,0 +1,1 @@
+"""Questions asked of markets: comparisons, replays, statistics and figures."""

@@ -1,0 +1,217 @@
+"""Mechanisms, or agents, on the same markets: paired seeds, means with intervals, paired differences."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import joblib
+import pandas as pd
+
+from adsim import registry
+from adsim.errors import AdsimError, AgentError, ScenarioError
+from adsim.experiments.statistics import Estimate, difference, estimate
+from adsim.market.market import Market
+from adsim.market.scenario import Scenario
+
+BASELINE = "lpa"
+Cell = tuple[str, Scenario, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found; a *variant* is a mechanism or an agent."""
+
+    scenario: Scenario
+    varied: Literal["mechanism", "agent"]
+    baseline: str
+    """The variant that differences are taken to."""
+    seeds: list[int]
+    left_out: dict[str, str]
+    """Mechanisms that do not fit the scenario, and why."""
+    runs: pd.DataFrame
+    """A row per variant and seed: variant, seed and the metrics of `Result.summary`."""
+    campaigns: pd.DataFrame
+    """A row per variant, seed and campaign: variant, seed and the columns of `Result.campaigns`."""
+    table: pd.DataFrame
+    """A row per variant and metric: variant, metric, mean, low, high."""
+    differences: pd.DataFrame
+    """A row per variant (but the baseline) and metric, of the paired differences to the baseline: variant, metric,
+    mean, low, high, excludes_zero."""
+
+    @property
+    def variants(self) -> list[str]:
+        """Names, in the order in which they were given."""
+        return list(dict.fromkeys(self.runs["variant"]))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics."""
+        return list(self.runs.columns[2:])
+
+    def summary(self) -> dict[str, Any]:
+        """Means, differences and their intervals by variant and metric, ready for JSON: NaN is None."""
+        return {
+            "scenario": self.scenario.name,
+            "varied": self.varied,
+            "baseline": self.baseline,
+            "seeds": self.seeds,
+            "left_out": self.left_out,
+            "variants": _nested(self.table),
+            "differences": _nested(self.differences),
+        }
+
+
+def compare(
+    scenario: Scenario,
+    *,
+    mechanisms: Sequence[str] | None = None,
+    agents: Sequence[str] | None = None,
+    seeds: int = 20,
+    first_seed: int = 0,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Run variants of a scenario on the same seeds.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is varied.
+    mechanisms : sequence of str, optional
+        All registered ones that fit the scenario, unless given.
+    agents : sequence of str, optional
+        Agents as ``name:key=value``, compared in place of mechanisms; each bids for every campaign.
+    seeds, first_seed : int
+        How many markets to run of each variant, and the seed of the first.
+    workers : int
+        Processes; results do not depend on it.
+    progress : callable, optional
+        Called with the numbers of runs done and to do.
+
+    Raises
+    ------
+    AdsimError
+        When a setting is impossible, or a variant that was named does not fit the scenario.
+    """
+    _check(seeds=seeds, workers=workers)
+    if mechanisms is not None and agents is not None:
+        raise AdsimError("mechanisms and agents are both given: compare one at a time.")
+    left_out: dict[str, str] = {}
+    if agents is not None:
+        variants = _with_agents(scenario, agents)
+    elif mechanisms is not None:
+        variants = {name: _with_mechanism(scenario, name) for name in mechanisms}
+    else:
+        variants, left_out = _fitting(scenario)
+    if not variants:
+        raise AdsimError("nothing to compare: name one mechanism or agent at least.")
+    span = list(range(first_seed, first_seed + seeds))
+    cells = [(name, variant, seed) for name, variant in variants.items() for seed in span]
+    runs, campaigns = zip(*_run(cells, workers, progress), strict=True)
+    table = pd.DataFrame(list(runs))
+    baseline = BASELINE if BASELINE in variants else next(iter(variants))
+    return Comparison(
+        scenario=scenario,
+        varied="agent" if agents is not None else "mechanism",
+        baseline=baseline,
+        seeds=span,
+        left_out=left_out,
+        runs=table,
+        campaigns=pd.concat(campaigns, ignore_index=True),
+        table=_means(table),
+        differences=_differences(table, baseline),
+    )
+
+
+def _check(**counts: int) -> None:
+    for name, count in counts.items():
+        if not (isinstance(count, int) and count >= 1):
+            raise AdsimError(f"{name} = {count}: must be a whole number, 1 or more.")
+
+
+def _with_mechanism(scenario: Scenario, name: str) -> Scenario:
+    registry.load("mechanisms", name)
+    return scenario.replace({"auction.mechanism": name})
+
+
+def _with_agents(scenario: Scenario, agents: Sequence[str]) -> dict[str, Scenario]:
+    """For each agent, the scenario in which it bids for all campaigns."""
+    places = [f"campaigns.{number}.agent" for number in range(len(scenario.campaigns))]
+    for agent in agents:
+        registry.create("agents", *registry.parse(agent))
+    return {agent: scenario.replace(dict.fromkeys(places, agent)) for agent in agents}
+
+
+def _fitting(scenario: Scenario) -> tuple[dict[str, Scenario], dict[str, str]]:
+    """The scenario under every mechanism that it allows, and why the others do not fit."""
+    fitting, left_out = {}, {}
+    for name in registry.known("mechanisms"):
+        try:
+            fitting[name] = _with_mechanism(scenario, name)
+        except ScenarioError as error:
+            left_out[name] = str(error).removeprefix(f"scenario '{scenario.name}': ")
+    return fitting, left_out
+
+
+def _run(
+    cells: list[Cell], workers: int, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Outcomes of the cells, in their order."""
+    parallel = joblib.Parallel(n_jobs=min(workers, len(cells)), return_as="generator")
+    outcomes = parallel(joblib.delayed(_outcome)(*cell) for cell in cells)
+    for done, outcome in enumerate(outcomes, 1):
+        yield outcome
+        if progress:
+            progress(done, len(cells))
+
+
+def _outcome(name: str, scenario: Scenario, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
+    """A row of `runs` and the rows of `campaigns` that belong to it."""
+    try:
+        result = Market(scenario, seed).run()
+    except AgentError as error:
+        raise AgentError(f"{name}, seed {seed}: {error}") from None
+    key = {"variant": name, "seed": seed}
+    campaigns = result.campaigns
+    for place, (column, value) in enumerate(key.items()):
+        campaigns.insert(place, column, value)
+    return {**key, **result.summary}, campaigns
+
+
+def _by_variant(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The metrics of each variant, a row per seed."""
+    return {str(name): rows.drop(columns=["variant", "seed"]) for name, rows in runs.groupby("variant", sort=False)}
+
+
+def _means(runs: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            _row(name, metric, estimate(samples))
+            for name, metrics in _by_variant(runs).items()
+            for metric, samples in metrics.items()
+        ]
+    )
+
+
+def _differences(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    rows = []
+    variants = _by_variant(runs)
+    base = variants.pop(baseline)
+    for name, metrics in variants.items():
+        for metric, samples in metrics.items():
+            found = difference(samples, base[metric])
+            rows.append({**_row(name, metric, found), "excludes_zero": found.excludes_zero})
+    return pd.DataFrame(rows, columns=["variant", "metric", *Estimate._fields, "excludes_zero"])
+
+
+def _row(variant: str, metric: Any, found: Estimate) -> dict[str, Any]:
+    return {"variant": variant, "metric": str(metric), **found._asdict()}
+
+
+def _nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """Rows as variant -> metric -> numbers, NaN as None."""
+    plain = table.astype(object).where(table.notna(), None)
+    nested: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in plain.to_dict("records"):
+        nested.setdefault(row.pop("variant"), {})[row.pop("metric")] = row
+    return nested

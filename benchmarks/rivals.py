@@ -1,0 +1,90 @@
+"""The same work as plain numpy and plain Python do it."""
+
+from typing import Any
+
+import numpy as np
+
+from adsim.market.scenario import Scenario
+
+
+def clear_argpartition(bids: Any, slots: int, reserve: float) -> tuple[Any, Any]:
+    """GSP over a batch (T, N): the best K + 1 by argpartition, then sorted; second price at K = 1."""
+    top = np.argpartition(bids, -(slots + 1), axis=1)[:, -(slots + 1) :]
+    values = np.take_along_axis(bids, top, 1)
+    order = np.argsort(-values, axis=1)
+    winners = np.take_along_axis(top, order, 1)[:, :slots]
+    values = np.take_along_axis(values, order, 1)
+    sold = values[:, :slots] >= reserve
+    return np.where(sold, winners, -1), np.where(sold, np.maximum(values[:, 1:], reserve), 0)
+
+
+def clear_argsort(bids: Any, slots: int, reserve: float) -> tuple[Any, Any]:
+    """The same by sorting all bids."""
+    winners = np.argsort(-bids, axis=1)[:, : slots + 1]
+    values = np.take_along_axis(bids, winners, 1)
+    sold = values[:, :slots] >= reserve
+    return np.where(sold, winners[:, :slots], -1), np.where(sold, np.maximum(values[:, 1:], reserve), 0)
+
+
+def clear_python(bids: list[list[float]], slots: int, reserve: float) -> list[tuple[list[int], list[float]]]:
+    """The same by a loop over lists."""
+    results = []
+    for row in bids:
+        ranked = sorted((-bid, n) for n, bid in enumerate(row) if bid >= reserve)
+        prices = [max(-ranked[k + 1][0], reserve) if k + 1 < len(ranked) else reserve for k in range(slots)]
+        results.append(([n for _, n in ranked[:slots]], prices[: len(ranked)]))
+    return results
+
+
+class NumpyMarket:
+    """A contextual GSP market with budgets, a tick at a time over whole matrices, as AuctionNet works.
+
+    Everything is drawn for every campaign of every opportunity of the tick; whoever overspends loses just as many of
+    its wins at random and the whole tick is auctioned again, until nobody overspends. Our own restatement of that way
+    of working, on adsim's traffic model.
+    """
+
+    def __init__(self, scenario: Scenario, multipliers: Any, budgets: Any, values: Any, seed: int = 0) -> None:
+        self.scenario, self.rng = scenario, np.random.default_rng(seed)
+        self.multipliers, self.left, self.values = multipliers, budgets.copy(), values
+        size = values.size
+        self.ctr_direction, self.cvr_direction = self.rng.normal(size=(2, size, 8)) / np.sqrt(8)
+        self.spend, self.conversions = np.zeros(size), np.zeros(size)
+
+    def run(self) -> float:
+        """One period; returns revenue."""
+        ticks = self.scenario.market.ticks
+        for tick in range(ticks):
+            total = self.scenario.market.opportunities
+            self._tick(tick, total * (tick + 1) // ticks - total * tick // ticks)
+        return float(self.spend.sum())
+
+    def _tick(self, tick: int, count: int) -> None:
+        rng, size = self.rng, self.values.size
+        context = rng.normal(size=(count, 8))
+        ctr_logit = -3 + 0.6 * context @ self.ctr_direction.T + 0.3 * rng.normal(size=(count, size))
+        ctr = 1 / (1 + np.exp(-ctr_logit))
+        cvr = 1 / (1 + np.exp(3 - 0.3 * context @ self.cvr_direction.T))
+        pctr = np.minimum(1, ctr * np.exp(0.15 * rng.normal(size=(count, size)) - 0.15**2 / 2))
+        pcvr = np.minimum(1, cvr * np.exp(0.15 * rng.normal(size=(count, size)) - 0.15**2 / 2))
+        bids = pctr * pcvr * (self.values * self.multipliers[tick])
+        bids[:, self.left <= 0] = 0
+        exposure = np.asarray(self.scenario.auction.slot_exposure)
+        seen = rng.random(count)[:, None] < exposure
+        clicks, buys = rng.random((count, size)) < ctr, rng.random((count, size)) < cvr
+        rows = np.arange(count)
+        while True:
+            winners, prices = clear_argsort(bids, exposure.size, self.scenario.auction.reserve)
+            paid = np.where(seen & (winners >= 0), prices, 0)
+            cost = np.bincount(winners[winners >= 0], paid[winners >= 0], size)
+            over = np.maximum((cost - self.left) / (cost + 1e-4), 0)
+            if not over.any():
+                break
+            for n in np.flatnonzero(over):
+                won = rows[(winners == n).any(axis=1)]
+                bids[rng.choice(won, int(np.ceil(won.size * over[n])), replace=False), n] = 0
+        self.left -= cost
+        self.spend += cost
+        shown = seen & (winners >= 0)
+        bought = shown & np.take_along_axis(clicks & buys, np.maximum(winners, 0), 1)
+        self.conversions += np.bincount(winners[bought], minlength=size)

@@ -1,0 +1,35 @@
+"""All benchmarks, as tables of ratios."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import clearing, market
+from benchmarks.timing import copy_bandwidth
+
+
+def show(console: Console, title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Print one table."""
+    table = Table(*(header), title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def main() -> None:
+    """Measure and print."""
+    console = Console(width=150)
+    bandwidth = copy_bandwidth()
+    console.print(f"copy bandwidth of one core, read and written: {bandwidth / 1e9:.1f} GB/s")
+    title = "adsim.clear, GSP, float32 tiles, one core; columns of ratios: how many times faster than ..."
+    show(console, title, clearing.HEADER, clearing.rows(bandwidth))
+    title = "Market.run, exact budgets, against a numpy market that works a tick at a time; one core"
+    show(console, title, market.HEADER, market.rows(bandwidth))
+
+
+if __name__ == "__main__":
+    main()
