@@ -1,5 +1,282 @@
-"""The commands."""
+"""The commands: each parses its arguments, calls a function or two, and prints or saves what they return."""
+
+import inspect
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import adsim
+from adsim import console, registry
+from adsim.errors import AdsimError, UnknownName
+
+if TYPE_CHECKING:
+    from adsim.market.scenario import Scenario
+
+KINDS = ("mechanisms", "agents", "predictors", "scenarios", "logs")
+
+
+class Commands(TyperGroup):
+    """Turns a user's mistake into one line and exit code 2, an interruption into 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except AdsimError as error:
+            typer.echo(f"error: {' '.join(str(error).splitlines())}", err=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="A marketplace for ad auctions and auto-bidding.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+ScenarioName = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a TOML file.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(help="First seed.")]
+Seeds = Annotated[int, typer.Option(help="Number of seeds.")]
+Changes = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change the scenario: auction.mechanism=gsp.", show_default=False
+    ),
+]
+Workers = Annotated[int, typer.Option(help="Processes; results do not depend on it.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Save tables, figures and run.json.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"adsim {adsim.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    scenario: ScenarioName,
+    seed: Seed = 0,
+    seeds: Seeds = 1,
+    changes: Changes = [],  # noqa: B006 - how typer spells "none given"
+    workers: Workers = 1,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run one market; with --seeds, several, and take means."""
+    import pandas as pd
+
+    from adsim.experiments import compare, figures, landscape
+
+    folder, market = _folder(out), _scenario(scenario, changes)
+    mechanism = market.auction.mechanism
+    with console.progress("ticks") as progress:
+        done = (progress(tick, market.market.ticks) for tick in range(1, market.market.ticks + 1))
+        result = adsim.Market(market, seed).run(progress=lambda: next(done))
+    runs = pd.DataFrame([{"variant": mechanism, "seed": seed, **result.summary}])
+    if seeds != 1:
+        with console.progress("markets") as progress:
+            found = compare.compare(
+                market, mechanisms=[mechanism], seeds=seeds, first_seed=seed, workers=workers, progress=progress
+            )
+        runs = found.runs
+    table = compare.means(runs)
+    summary = compare.nested(table)[mechanism]
+    if folder:
+        with console.progress("bid landscape") as progress:
+            curve = landscape.landscape(adsim.Market(market, seed), progress=progress)
+        tables = {"campaigns": result.campaigns, "ticks": result.ticks, "runs": runs, "summary": table}
+        facts = {"scenario": market.model_dump(mode="json"), "seeds": runs["seed"].tolist()}
+        _save(folder, {**tables, "landscape": curve}, figures.of_market(result, curve), facts)
+    if as_json:
+        _print_json(scenario=market.name, mechanism=mechanism, seeds=runs["seed"].tolist(), summary=summary)
+    else:
+        over = f"means over {seeds} seeds" if seeds > 1 else f"seed {seed}"
+        title = f"{market.name} under {mechanism}: {over}"
+        console.show(console.campaigns_table(result), console.summary_table(title, summary), *_saved(folder))
+
+
+@app.command(name="compare")
+def compare_(
+    scenario: ScenarioName,
+    mechanisms: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Mechanisms; all that fit the scenario unless given.")
+    ] = None,
+    agents: Annotated[
+        str | None, typer.Option(metavar="X,Y:KEY=VALUE", help="Compare agents, each bidding for every campaign.")
+    ] = None,
+    seed: Seed = 0,
+    seeds: Seeds = 20,
+    changes: Changes = [],  # noqa: B006
+    workers: Workers = 1,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Compare mechanisms, or agents, on the same seeds."""
+    from adsim.experiments import figures
+    from adsim.experiments.compare import compare
+
+    folder, market = _folder(out), _scenario(scenario, changes)
+    with console.progress("markets") as progress:
+        found = compare(
+            market,
+            mechanisms=None if mechanisms is None else _split(mechanisms),
+            agents=None if agents is None else _split(agents),
+            seeds=seeds,
+            first_seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    if folder:
+        tables = {name: getattr(found, name) for name in ("runs", "campaigns", "table", "differences")}
+        facts = {"scenario": market.model_dump(mode="json"), "seeds": found.seeds, "left_out": found.left_out}
+        _save(folder, tables, figures.of_comparison(found), facts)
+    if as_json:
+        _print_json(**found.summary())
+    else:
+        console.show(console.comparison_table(found), *console.comparison_notes(found), *_saved(folder))
+
+
+@app.command(name="replay")
+def replay_(
+    log: Annotated[Path, typer.Option(metavar="FILE", help="Bid log.", show_default=False)],
+    info: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON with totals of a training log.")] = None,
+    train: Annotated[Path | None, typer.Option(metavar="FILE", help="The training log itself.")] = None,
+    bidders: Annotated[str, typer.Option(metavar="X,Y:KEY=VALUE", help="Agents.")] = "ecpc",
+    episode: Annotated[int, typer.Option(help="Impressions per episode.")] = 1000,
+    c0: Annotated[str, typer.Option(metavar="C,C", help="Budgets, as shares of an episode's average cost.")] = "1/32",
+    ticks: Annotated[int, typer.Option(help="Parts of an episode; an agent acts before each.")] = 10,
+    format: Annotated[str | None, typer.Option(metavar="NAME", help="Log format; else found by content.")] = None,
+    clicks: Annotated[Path | None, typer.Option(metavar="FILE", help="Click log of a raw impression log.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Replay a recorded log: what bidders would have won and paid."""
+    from adsim.experiments import replay_figures
+    from adsim.experiments.replay import replay
+
+    folder = _folder(out)
+    with console.progress("replays") as progress:
+        found = replay(
+            log,
+            _split(bidders),
+            info=info,
+            train=train,
+            episode=episode,
+            c0=[_share(text) for text in _split(c0)],
+            ticks=ticks,
+            seed=seed,
+            format=format,
+            clicks=clicks,
+            progress=progress,
+        )
+    if folder:
+        tables = {name: getattr(found, name) for name in ("bidders", "episodes", "landscape")}
+        _save(folder, tables, replay_figures.of_replay(found), found.facts)
+    if as_json:
+        _print_json(**found.summary())
+    else:
+        console.show(console.replay_table(found), *_saved(folder))
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help=f"One of {', '.join(KINDS)}.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what there is."""
+    if kind is not None and kind not in KINDS:
+        raise UnknownName("kind", kind, KINDS)
+    found = {name: _catalogue(name) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        _print_json(**found)
+    else:
+        console.show(*(console.catalogue_table(name, entries) for name, entries in found.items()))
+
+
+def _catalogue(kind: str) -> dict[str, dict[str, Any]]:
+    """Summary and parameters (None where required) of everything of one kind, by name."""
+    if kind == "scenarios":
+        from adsim.market.scenario import scenario_names
+
+        return {name: {"summary": adsim.load_scenario(name).description} for name in scenario_names()}
+    return {name: _described(registry.load(kind, name)) for name in sorted(registry.known(kind))}
+
+
+def _described(plugin: Any) -> dict[str, Any]:
+    words = getattr(plugin, "summary", None) or getattr(plugin, "description", None) or inspect.getdoc(plugin)
+    parameters = inspect.signature(plugin).parameters.values()
+    defaults = {each.name: "required" if each.default is each.empty else each.default for each in parameters}
+    return {"summary": str(words).partition("\n")[0].replace("`", ""), "parameters": defaults}
+
+
+def _scenario(name: str, changes: list[str]) -> "Scenario":
+    """A scenario with values changed."""
+    pairs = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not (key and equals):
+            raise AdsimError(f"--set {change}: expected KEY=VALUE, such as auction.mechanism=gsp.")
+        pairs[key.strip()] = registry.literal(text.strip())
+    scenario = adsim.load_scenario(name)
+    return scenario.replace(pairs) if pairs else scenario
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _share(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise AdsimError(f"--c0 {text}: must be a number or a fraction, such as 1/32.") from None
+
+
+def _folder(out: Path | None) -> Path | None:
+    """The folder for results, found to be writable before any work is done."""
+    from adsim.experiments.output import check_folder
+
+    return None if out is None else check_folder(out)
+
+
+def _save(folder: Path, tables: dict[str, Any], figures: dict[str, Any], facts: dict[str, Any]) -> None:
+    from adsim.experiments.output import save
+
+    save(folder, tables, figures, {"command": ["adsim", *sys.argv[1:]], **facts})
+
+
+def _saved(folder: Path | None) -> list[str]:
+    return [f"Saved to {folder}."] if folder else []
+
+
+def _print_json(**summary: Any) -> None:
+    typer.echo(json.dumps(summary, indent=2, allow_nan=False))
 
 
 def main() -> None:
-    """Placeholder until the commands are written."""
+    """Run the command line."""
+    app(prog_name="adsim")

@@ -56,8 +56,8 @@ class Comparison:
             "baseline": self.baseline,
             "seeds": self.seeds,
             "left_out": self.left_out,
-            "variants": _nested(self.table),
-            "differences": _nested(self.differences),
+            "variants": nested(self.table),
+            "differences": nested(self.differences),
         }
 
 
@@ -118,7 +118,7 @@ def compare(
         left_out=left_out,
         runs=table,
         campaigns=pd.concat(campaigns, ignore_index=True),
-        table=_means(table),
+        table=means(table),
         differences=_differences(table, baseline),
     )
 
@@ -171,11 +171,10 @@ def _outcome(name: str, scenario: Scenario, seed: int) -> tuple[dict[str, Any], 
         result = Market(scenario, seed).run()
     except AgentError as error:
         raise AgentError(f"{name}, seed {seed}: {error}") from None
-    key = {"variant": name, "seed": seed}
     campaigns = result.campaigns
-    for place, (column, value) in enumerate(key.items()):
-        campaigns.insert(place, column, value)
-    return {**key, **result.summary}, campaigns
+    campaigns.insert(0, "variant", name)
+    campaigns.insert(1, "seed", seed)
+    return {"variant": name, "seed": seed, **result.summary}, campaigns
 
 
 def _by_variant(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -183,7 +182,8 @@ def _by_variant(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(name): rows.drop(columns=["variant", "seed"]) for name, rows in runs.groupby("variant", sort=False)}
 
 
-def _means(runs: pd.DataFrame) -> pd.DataFrame:
+def means(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per variant and metric: mean over seeds and its interval."""
     return pd.DataFrame(
         [
             _row(name, metric, estimate(samples))
@@ -208,10 +208,11 @@ def _row(variant: str, metric: Any, found: Estimate) -> dict[str, Any]:
     return {"variant": variant, "metric": str(metric), **found._asdict()}
 
 
-def _nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
-    """Rows as variant -> metric -> numbers, NaN as None."""
+def nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """Rows as variant -> metric -> numbers, for JSON: NaN is None."""
     plain = table.astype(object).where(table.notna(), None)
-    nested: dict[str, dict[str, dict[str, Any]]] = {}
+    tree: dict[str, dict[str, dict[str, Any]]] = {}
     for row in plain.to_dict("records"):
-        nested.setdefault(row.pop("variant"), {})[row.pop("metric")] = row
-    return nested
+        numbers = {str(column): value for column, value in row.items()}
+        tree.setdefault(numbers.pop("variant"), {})[numbers.pop("metric")] = numbers
+    return tree

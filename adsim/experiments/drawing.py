@@ -10,13 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
+from scipy.optimize import isotonic_regression
 
 from adsim.types import Floats
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 """Okabe and Ito's colours, without their yellow, which is too pale for lines."""
 INK, GREY, PALE, KEPT = "#222222", "#707070", "#E4E4E4", "#E3F2EC"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
     "axes.grid": True,
@@ -58,45 +60,91 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
-def panels(title: str, size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+def panels(
+    title: str, size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, Any]:
     """A figure of a size in inches with a title, and its axes as an array (rows, columns)."""
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def label_ends(axes: Axes, x: float, ys: Sequence[float], labels: Sequence[str], colors: Sequence[str]) -> None:
-    """Write labels to the right of where lines end, moved apart where they would overlap.
+def note(figure: Figure, text: str) -> None:
+    """A line below everything: how to read the figure."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=11, color=GREY)
+
+
+def label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Name lines to the right of where they end, moving labels apart where they would overlap.
 
     Call it last: it measures the axes as they are.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where the lines are drawn.
+    x : float
+        Where they end.
+    ends : sequence of (y, label, color)
+        One for each line.
     """
+    measured(axes)
+    pixels = axes.transData.transform([(x, y) for y, _, _ in ends])[:, 1]
+    box, point = axes.get_window_extent(), axes.figure.dpi / 72
+    places = spread(pixels, 15 * point, box.y0, box.y1)
+    for (y, label, color), shift in zip(ends, (places - pixels) / point, strict=True):
+        line = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
+        axes.annotate(
+            label, (x, y), (18, shift), textcoords="offset points", color=color, va="center", arrowprops=line
+        )
+
+
+def label_points(axes: Axes, points: Floats, labels: Sequence[str], color: str) -> None:
+    """Name the first of some points, each beside it where there is room, else not at all; call it last.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where the points are drawn.
+    points : array (n, 2)
+        All points, to be left uncovered.
+    labels : sequence of str
+        Names of the first of them.
+    color : str
+        Of the names.
+    """
+    measured(axes)
+    inside = axes.get_window_extent()
+    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform(points)]
+    for place, label in zip(points, labels, strict=False):
+        for x, y, side in ((8, -4, "left"), (0, -18, "center"), (-8, -4, "right"), (0, 9, "center")):
+            text = axes.annotate(label, place, (x, y), textcoords="offset points", color=color, ha=side)
+            box = text.get_window_extent()
+            if inside.x0 < box.x0 < box.x1 < inside.x1 and not box.count_overlaps(taken):
+                taken.append(box)
+                break
+            text.remove()
+
+
+def measured(axes: Axes) -> None:
+    """Lay the figure out, so that positions in it are known."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()
-    transform = axes.transData
-    pixels = transform.transform([(x, y) for y in ys])[:, 1]
-    box = axes.get_window_extent()
-    places = transform.inverted().transform([(0, y) for y in spread(pixels, 15 / 72 * figure.dpi, box.y0, box.y1)])
-    for (_, y), label, color in zip(places, labels, colors, strict=True):
-        axes.text(x, y, f"  {label}", color=color, va="center")
 
 
 def spread(places: Sequence[float] | Floats, gap: float, low: float, high: float) -> Floats:
-    """The places, moved apart to be ``gap`` from each other, and between ``low`` and ``high`` if there is room.
+    """The places, moved as little as keeps them ``gap`` apart, and between ``low`` and ``high`` if there is room.
 
-    >>> spread([5.0, 1.0, 5.0], 1.0, 0.0, 6.0).tolist()
-    [5.0, 1.0, 6.0]
+    >>> spread([5.0, 1.0, 5.0], 1.0, 0.0, 9.0).tolist()
+    [4.5, 1.0, 5.5]
     """
     order = np.argsort(places, kind="stable")
-    moved = np.maximum(np.asarray(places, np.float64)[order], low)
-    for i in range(1, moved.size):
-        moved[i] = max(moved[i], moved[i - 1] + gap)
-    moved[-1:] = np.minimum(moved[-1:], high)
-    for i in range(moved.size - 1, 0, -1):
-        moved[i - 1] = min(moved[i - 1], moved[i] - gap)
-    back = np.empty_like(moved)
-    back[order] = moved
-    return back
+    steps = gap * np.arange(order.size)
+    shifted = isotonic_regression(np.asarray(places, np.float64)[order] - steps).x
+    moved = np.empty(order.size)
+    moved[order] = np.maximum(np.minimum(shifted, high - gap * (order.size - 1)), low) + steps
+    return moved
 
 
 def number(value: float) -> str:
@@ -106,7 +154,7 @@ def number(value: float) -> str:
     ('12,346', '0.01235', '2.5', '0')
     """
     if value == 0 or not np.isfinite(value):
-        return "0" if value == 0 else "–"
+        return "0" if value == 0 else "-"
     decimals = max(0, 3 - int(np.floor(np.log10(abs(value)))))
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if decimals else text
@@ -115,7 +163,7 @@ def number(value: float) -> str:
 def grouped(axis: Axis, most: int = 4) -> None:
     """A few tick labels in groups of three digits, without offsets or powers."""
     axis.set_major_locator(MaxNLocator(most))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value).replace("-", "\N{MINUS SIGN}")))
 
 
 def logarithmic(axis: Axis, low: float, high: float) -> None:

@@ -18,7 +18,9 @@ from adsim.experiments.drawing import (
     VERMILLION,
     grouped,
     label_ends,
+    label_points,
     logarithmic,
+    note,
     panels,
     styled,
 )
@@ -33,31 +35,52 @@ UNITS = {
     "user_experience": "sum of scores",
     "roi_violations": "share of campaigns",
 }
-"""The metrics that are drawn, as far as they say something, the first four of them."""
+"""The metrics that are drawn: the first four of those that say something."""
 USED_UP = 0.95
-MOST_LABELS = 8
+MOST_LABELS = 16
+REACH = 8
+"""ROI are drawn up to that many times the largest target, and down to the same fraction of the smallest."""
+
+
+def of_market(result: Result, curve: pd.DataFrame) -> dict[str, Figure]:
+    """All figures of one market that apply to it, by name; ``curve`` is a campaign's bid landscape."""
+    figures = {"landscape": landscape(curve)}
+    if np.isfinite(result.campaigns[["budget", "stock"]].to_numpy()).any():
+        figures["pacing"] = pacing(result)
+    if _with_target(result.campaigns).size:
+        figures["roi"] = roi(result.campaigns)
+    return figures
+
+
+def of_comparison(comparison: Comparison) -> dict[str, Figure]:
+    """All figures of a comparison that apply to it, by name."""
+    figures = {"comparison": variants(comparison)}
+    if _with_target(comparison.campaigns).size:
+        figures["roi"] = roi(comparison.campaigns)
+    return figures
 
 
 @styled
 def variants(comparison: Comparison) -> Figure:
     """Means by mechanism or agent with 95 % intervals, and below them the paired differences to the baseline."""
     names, baseline = comparison.variants, comparison.baseline
+    others = [name for name in names if name != baseline]
     metrics = [name for name in UNITS if comparison.runs[name].any() and comparison.runs[name].notna().all()][:4]
-    rows = 2 if len(names) > 1 else 1
+    rows = 2 if others else 1
     title = f"{comparison.scenario.name}: {comparison.varied}s on the same {len(comparison.seeds)} markets"
-    size = 1.6 + 2.9 * len(metrics), 1.4 + rows * (1.0 + 0.34 * len(names))
+    size = 1.6 + 2.9 * len(metrics), 1.8 + rows * (1.0 + 0.34 * len(names))
     figure, axes = panels(title, size, rows, len(metrics), sharey="row")
     for column, metric in enumerate(metrics):
-        top = axes[0, column]
-        _dots(top, names, comparison.table.query("metric == @metric"), baseline)
-        top.set_title(metric.replace("_", " ").replace("roi", "ROI"), fontweight="bold")
-        top.set_xlabel(f"{UNITS[metric]}, mean over seeds")
-        if rows == 2:
-            others = [name for name in names if name != baseline]
+        axes[0, column].set_title(metric.replace("_", " ").replace("roi", "ROI"), fontweight="bold")
+        _dots(axes[0, column], names, comparison.table.query("metric == @metric"), baseline)
+        axes[0, column].set_xlabel(UNITS[metric])
+        if others:
             below = axes[1, column]
             _dots(below, others, comparison.differences.query("metric == @metric"), baseline)
             below.axvline(0, color=INK, linewidth=1.2)
             below.set_xlabel(f"difference to {baseline}")
+    hollow = "; a difference is hollow where it holds 0" if others else ""
+    note(figure, f"Dots: means over seeds. Lines: their 95 % intervals{hollow}.")
     return figure
 
 
@@ -65,7 +88,7 @@ def _dots(axes: Axes, names: list[str], table: pd.DataFrame, baseline: str) -> N
     """A row per variant: its mean and interval; hollow where an interval of differences holds 0."""
     rows = table.set_index("variant")
     for place, name in enumerate(names):
-        mean, low, high = (float(rows.loc[name, field]) for field in ("mean", "low", "high"))  # type: ignore[arg-type]
+        mean, low, high = (float(rows[field][name]) for field in ("mean", "low", "high"))
         color = INK if name == baseline else BLUE
         filled = rows["excludes_zero"][name] if "excludes_zero" in rows else True
         axes.plot([low, high], [place, place], color=color, linewidth=2.5)
@@ -79,55 +102,50 @@ def _dots(axes: Axes, names: list[str], table: pd.DataFrame, baseline: str) -> N
 
 @styled
 def pacing(result: Result) -> Figure:
-    """Spend against budget, and sales against stock, over the ticks, beside the traffic they could follow.
+    """Spend against budget, and sales against stock, over the ticks, beside the traffic that brings them.
 
     Raises
     ------
     ValueError
         When no campaign has a budget or a stock.
     """
-    limits = {"budget": ("spend", "spent"), "stock": ("conversions", "sold")}
-    limits = {limit: words for limit, words in limits.items() if np.isfinite(result.campaigns[limit]).any()}
-    if not limits:
-        raise ValueError("no campaign has a budget or a stock to pace.")
-    title = " and ".join(f"{words[0].replace('conversions', 'sales')} against {limit}" for limit, words in limits.items())
-    figure, axes = panels(title.capitalize() + " over the period", (1.5 + 6.5 * len(limits), 5.2), 1, len(limits))
-    for place, (limit, (total, done)) in enumerate(limits.items()):
+    kinds = {"budget": ("spend", "Spend", "spent"), "stock": ("conversions", "Sales", "sold")}
+    kinds = {limit: words for limit, words in kinds.items() if np.isfinite(result.campaigns[limit]).any()}
+    if not kinds:
+        raise ValueError("no campaign has a budget or a stock.")
+    title = ", ".join(f"{words[1]} against {limit}" for limit, words in kinds.items())
+    figure, axes = panels(f"{title} over the period", (1.5 + 6.5 * len(kinds), 5.4), 1, len(kinds))
+    for axis, (limit, (total, _, done)) in zip(axes[0], kinds.items(), strict=True):
         limited = np.isfinite(result.campaigns[limit])
         used = result.history[:, limited, Totals._fields.index(total)] / result.campaigns[limit][limited].to_numpy()
-        _cumulative(axes[0, place], used, result.campaigns["campaign"][limited].tolist(), result)
-        axes[0, place].set_ylabel(f"share of {limit} {done}")
+        count = int((used[-1] >= USED_UP).sum())
+        axis.set_title(f"{count} of {used.shape[1]} campaigns {done} {USED_UP:.0%} or more")
+        axis.set_ylabel(f"share of the {limit} {done}")
+        _cumulative(axis, used, result.campaigns["campaign"][limited].tolist(), _traffic(result))
     return figure
 
 
-def _cumulative(axes: Axes, used: Floats, names: list[str], result: Result) -> None:
-    """A line per campaign, and the traffic; the lines that end low are named."""
-    ticks = len(used) - 1
-    share = result.ticks["traffic_share"].to_numpy().reshape(ticks, -1)[:, 0]
-    traffic = np.concatenate([[0.0], share.cumsum()])
+def _traffic(result: Result) -> Floats:
+    """Expected share of the period's traffic before each tick and at the end; (ticks + 1,)."""
+    ticks = len(result.history) - 1
+    return np.concatenate([[0.0], result.ticks["traffic_share"].to_numpy().reshape(ticks, -1)[:, 0].cumsum()])
+
+
+def _cumulative(axes: Axes, used: Floats, names: list[str], traffic: Floats) -> None:
+    """A line per campaign, and the traffic; those that end low are named."""
+    end = len(used) - 1
     low = [int(i) for i in np.argsort(used[-1]) if used[-1, i] < USED_UP]
+    rest = np.delete(np.arange(len(names)), low)
     for i, line in enumerate(used.T):
-        axes.plot(line, color=VERMILLION if i in low else BLUE, linewidth=1.6, alpha=0.8)
-    axes.plot(traffic, color=INK, linewidth=1.8, linestyle=(0, (4, 2)))
-    middle = ticks // 2
-    axes.annotate(
-        "traffic",
-        (middle, traffic[middle]),
-        xytext=(12, -16),
-        textcoords="offset points",
-        fontweight="bold",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-    )
-    axes.set_xlim(0, ticks)
-    axes.set_ylim(0, max(1.03, 1.03 * float(used.max())))
-    axes.set_xlabel("ticks since the period began")
+        axes.plot(line, color=VERMILLION if i in low else BLUE, linewidth=1.6, alpha=0.85 if len(names) < 25 else 0.5)
+    axes.plot(traffic, color=INK, linewidth=2, linestyle=(0, (3, 1.5)))
+    axes.set(xlabel="ticks since the period began", xlim=(0, end), ylim=(0, max(1.03, 1.03 * float(used.max()))))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    labels = [(float(used[-1, i]), names[i], VERMILLION) for i in low[:MOST_LABELS]]
-    if len(low) < len(names):
-        rest = np.delete(np.arange(len(names)), low)
-        named = names[rest[0]] if len(rest) == 1 else f"{'the other ' if low else 'all '}{len(rest)}"
-        labels.append((float(used[-1, rest].mean()), named, BLUE))
-    label_ends(axes, ticks, *map(list, zip(*labels, strict=True)))  # type: ignore[arg-type]
+    ends = [(float(used[-1, i]), names[i], VERMILLION) for i in low[:MOST_LABELS]]
+    if len(rest):
+        group = names[rest[0]] if len(rest) == 1 else f"{len(rest)} others" if low else f"all {len(rest)}"
+        ends.append((float(used[-1, rest].mean()), group, BLUE))
+    label_ends(axes, end, [*ends, (1.0, "traffic", INK)])
 
 
 @styled
@@ -144,63 +162,91 @@ def roi(campaigns: pd.DataFrame) -> Figure:
     ValueError
         When no campaign with a target ROI spent anything.
     """
-    spent = campaigns[campaigns["target_roi"].notna() & (campaigns["spend"] > 0)]
+    spent = _with_target(campaigns)
     if spent.empty:
         raise ValueError("no campaign with a target ROI spent anything.")
-    several = "variant" in spent
-    parts = dict(list(spent.groupby("variant", sort=False))) if several else {"": spent}
-    missed = int((spent["roi_shortfall"] > TOLERANCE).sum())
-    title = f"{len(spent) - missed:,} of {len(spent):,} campaigns keep their target ROI"
-    if several:
-        title = "Realised ROI against target, a point per campaign and seed"
-    columns = min(3, len(parts))
+    if "variant" not in spent:
+        figure, axes = panels(_verdict(spent), (8, 6))
+        _targets(axes[0, 0], spent, _limits(spent), {"s": 60, "edgecolor": "white"})
+        _name_sides(axes[0, 0])
+        _name_missed(axes[0, 0], spent)
+        return figure
+    parts = {str(name): part for name, part in spent.groupby("variant", sort=False)}
+    columns = 2 if len(parts) in (2, 4) else min(3, len(parts))
     rows = -(-len(parts) // columns)
-    size = (10.5, 0.8 + 3.6 * rows) if several else (7.4, 5.8)
-    figure, axes = panels(title, size, rows, columns, sharex=True, sharey=True)
-    floor = float(spent["roi"][spent["roi"] > 0].min()) / 1.4 if spent["roi"].any() else 0.01
-    x_limits = float(spent["target_roi"].min()) / 1.12, float(spent["target_roi"].max()) * 1.12
-    y_limits = min(floor, x_limits[0]), max(float(spent["roi"].max()) * 1.25, x_limits[1])
-    for axis, name in zip(axes.flat, [*parts, *[None] * (axes.size - len(parts))], strict=True):
-        if name is None:
-            axis.set_visible(False)
-            continue
-        _targets(axis, parts[name], x_limits, y_limits, several)
-        if several:
-            shown = parts[name]
-            axis.set_title(f"{name}: {(shown['roi_shortfall'] > TOLERANCE).mean():.0%} miss it", fontweight="bold")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("realised ROI (value / spend)")
-    for column in range(columns):
-        last = axes[rows - 1, column] if axes[rows - 1, column].get_visible() else axes[rows - 2, column]
-        last.set_xlabel("target ROI")
-        last.tick_params(labelbottom=True)
+    size = 0.9 + 3.6 * columns, 1.2 + 3.4 * rows
+    figure, axes = panels("Realised ROI against target, a point per campaign and seed", size, rows, columns)
+    for axis in axes.flat[len(parts) :]:
+        axis.remove()
+    for axis, (name, part) in zip(axes.flat, parts.items(), strict=False):
+        axis.set_title(f"{name}: {_missed(part).mean():.0%} miss it", fontweight="bold")
+        _targets(axis, part, _limits(spent), {"s": 14, "alpha": 0.45, "linewidth": 0})
+        if axis.get_subplotspec().is_last_col():
+            _name_sides(axis)
     return figure
 
 
-def _targets(axes: Axes, part: pd.DataFrame, x: tuple[float, float], y: tuple[float, float], several: bool) -> None:
-    """The points of one panel, the kept side of the diagonal shaded."""
-    missed = part["roi_shortfall"] > TOLERANCE
-    axes.set(xscale="log", yscale="log", xlim=x, ylim=y)
-    axes.fill_between(x, x, y[1], color=KEPT, linewidth=0, zorder=0)
+def _with_target(campaigns: pd.DataFrame) -> pd.DataFrame:
+    """The campaigns that have a target ROI and spent something, for there is no ROI without."""
+    return campaigns[campaigns["target_roi"].notna() & (campaigns["spend"] > 0)]
+
+
+def _missed(part: pd.DataFrame) -> "pd.Series[bool]":
+    return part["roi_shortfall"] > TOLERANCE
+
+
+def _verdict(part: pd.DataFrame) -> str:
+    """How many keep their targets, in words."""
+    kept = len(part) - int(_missed(part).sum())
+    if len(part) == 1:
+        return f"{part['campaign'].iloc[0]} {'keeps' if kept else 'misses'} its target ROI"
+    return f"{kept} of {len(part)} campaigns keep their target ROI"
+
+
+def _limits(part: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits in target and in realised ROI."""
+    low, high = float(part["target_roi"].min()), float(part["target_roi"].max())
+    lowest, highest = float(part["roi"].min()) / 1.3, float(part["roi"].max()) * 1.3
+    bottom, top = max(low / REACH, min(lowest, low / 1.5)), min(high * REACH, max(highest, high * 1.5))
+    return (low / 1.15, high * 1.15), (bottom, top)
+
+
+def _targets(
+    axes: Axes, part: pd.DataFrame, limits: tuple[tuple[float, float], tuple[float, float]], look: dict[str, Any]
+) -> None:
+    """The points of one panel, the kept side of the diagonal shaded; triangles lie beyond the limits."""
+    x, (bottom, top) = limits
+    axes.set(xscale="log", yscale="log", xlim=x, ylim=(bottom, top))
+    axes.set(xlabel="target ROI", ylabel="realised ROI (value / spend)")
+    axes.fill_between(x, x, top, color=KEPT, linewidth=0, zorder=0)
     axes.plot(x, x, color=GREEN, linewidth=1.4)
-    axes.text(0.03, 0.96, "kept", transform=axes.transAxes, color=GREEN, va="top", fontweight="bold")
-    axes.text(0.97, 0.04, "missed", transform=axes.transAxes, color=VERMILLION, ha="right", fontweight="bold")
-    look: dict[str, Any] = {"s": 14, "alpha": 0.45, "linewidth": 0} if several else {"s": 60, "edgecolor": "white"}
-    for rows, color in ((part[~missed], BLUE), (part[missed], VERMILLION)):
-        axes.scatter(rows["target_roi"], rows["roi"].clip(lower=y[0]), color=color, zorder=3, clip_on=False, **look)
+    beyond = np.select([part["roi"] > top, part["roi"] < bottom], ["^", "v"], "o")
+    colors = np.where(_missed(part), VERMILLION, BLUE)
+    for marker in np.unique(beyond):
+        chosen = beyond == marker
+        place = part["target_roi"][chosen], part["roi"][chosen].clip(bottom, top)
+        axes.scatter(*place, color=colors[chosen], marker=str(marker), zorder=3, clip_on=False, **look)
     logarithmic(axes.xaxis, *x)
-    logarithmic(axes.yaxis, *y)
-    if not several:
-        worst = part[missed].nlargest(MOST_LABELS, "roi_shortfall")
-        for row in worst.itertuples():
-            place = float(row.target_roi), max(float(row.roi), y[0])  # type: ignore[arg-type]
-            axes.annotate(str(row.campaign), place, xytext=(7, -4), textcoords="offset points", color=VERMILLION)
+    logarithmic(axes.yaxis, bottom, top)
+
+
+def _name_sides(axes: Axes) -> None:
+    end = axes.get_xlim()[1]
+    axes.annotate("kept", (end, end), (4, 7), textcoords="offset points", color=GREEN)
+    axes.annotate("missed", (end, end), (4, -14), textcoords="offset points", color=VERMILLION)
+
+
+def _name_missed(axes: Axes, part: pd.DataFrame) -> None:
+    """Name who missed its target, the worst first."""
+    worst_first = part.sort_values("roi_shortfall", ascending=False)
+    points = worst_first[["target_roi", "roi"]].to_numpy().clip(min=axes.get_ylim()[0])
+    label_points(axes, points, worst_first["campaign"][_missed(worst_first)].tolist()[:MOST_LABELS], VERMILLION)
 
 
 @styled
 def landscape(frame: pd.DataFrame) -> Figure:
     """Value, spend and ROI of one campaign against the factor on its bids; see `adsim.experiments.landscape`."""
-    name, target, budget = frame.loc[0, ["campaign", "target_roi", "budget"]]
+    name, target, budget = frame["campaign"][0], float(frame["target_roi"][0]), float(frame["budget"][0])
     figure, ((money, returns),) = panels(f"What {name} gets for higher and lower bids", (11, 4.8), 1, 2)
     for axes in (money, returns):
         axes.set_xscale("log", base=2)
@@ -224,11 +270,16 @@ def landscape(frame: pd.DataFrame) -> Figure:
         returns.axhspan(target, returns.get_ylim()[1], color=KEPT, linewidth=0, zorder=0)
         returns.axhline(target, color=GREEN, linewidth=1.4)
         returns.annotate(
-            "target", (frame["factor"].max(), target), xytext=(-6, 5), textcoords="offset points", ha="right", color=GREEN
+            "target",
+            (frame["factor"].max(), target),
+            xytext=(-6, 5),
+            textcoords="offset points",
+            ha="right",
+            color=GREEN,
         )
-    label_ends(money, frame["factor"].max(), *map(list, zip(*ends, strict=True)))  # type: ignore[arg-type]
+    label_ends(money, frame["factor"].max(), ends)
     return figure
 
 
 def _times(factor: float) -> str:
-    return f"×{factor:g}" if factor >= 1 else f"×1/{1 / factor:g}"
+    return "\N{MULTIPLICATION SIGN}" + (f"{factor:g}" if factor >= 1 else f"1/{1 / factor:g}")

@@ -76,7 +76,7 @@ class Ranking(NamedTuple):
     uncapped: Array
     """Caps that don't bind; (M,)."""
     keys: NDArray[np.int64]
-    """(K + 1, B)"""
+    """(max(4, K + 2), B)"""
     high: NDArray[np.int64]
     """(B,)"""
     low: NDArray[np.int64]

@@ -37,7 +37,7 @@ def make_ranking(slots: int, candidates: int, width: int, dtype: DTypeLike) -> R
         scores=np.zeros((candidates, width), dtype),
         ones=np.ones(candidates, dtype),
         uncapped=np.full(candidates, UNCAPPED, dtype),
-        keys=np.zeros((slots + 1, width), np.int64),
+        keys=np.zeros((max(4, slots + 2), width), np.int64),
         high=np.zeros(width, np.int64),
         low=np.zeros(width, np.int64),
         entry=np.zeros(width, dtype),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from adsim.kernels.jit import jit
-from adsim.kernels.settlement import outcomes, settle
+from adsim.kernels.settlement import settle
 from adsim.market.world import fill_tile
 from adsim.mechanisms.clear import numbered, recompile
 from adsim.mechanisms.dispatch import NUMBERS, clear_tile
@@ -20,9 +20,7 @@ SMALLEST_WINDOW = 16
 
 
 @jit
-def run_tick(
-    mechanism, world, truth, scratch, candidates, rule, ranking, accounts, outcome, events, first, last, window
-):
+def run_tick(mechanism, world, truth, scratch, candidates, rule, ranking, accounts, events, first, last, window):
     """Sell opportunities ``first`` to ``last``; ``window`` is the most that is cleared at once."""
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):
@@ -32,9 +30,7 @@ def run_tick(
         while start < width:
             stop = min(start + span, width)
             clear_tile(mechanism, candidates, rule, ranking, origin, start, stop)
-            outcomes(accounts, candidates, ranking, rule, truth, outcome, origin, start, stop)
-            amount, bound = truth.amount, scratch.bound
-            start = settle(accounts, candidates, ranking, rule, amount, bound, outcome, events, origin, start, stop)
+            start = settle(accounts, candidates, ranking, rule, truth, scratch.bound, events, origin, start, stop)
             span = min(2 * span, window) if start == stop else max(span // 2, min(SMALLEST_WINDOW, window))
 
 

@@ -10,7 +10,7 @@ from adsim.agents.base import Agent
 from adsim.errors import AgentError, ScenarioError
 from adsim.kernels.auction import UNCAPPED, Ranking, Rule
 from adsim.kernels.clearing import make_ranking, make_rule
-from adsim.kernels.settlement import EXHAUSTED, Accounts, Events, Outcome
+from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, make_campaigns
 from adsim.market.curve import tick_bounds, traffic_share
 from adsim.market.loop import compile_for, reveal_tick
@@ -62,7 +62,6 @@ class Market:
         self._rule = self._make_rule()
         rows, width = self._tiles.truth.ctr.shape
         self._ranking: Ranking = make_ranking(self._rule.slots, rows, width, np.float32)
-        self._outcome = Outcome(*(np.zeros((self._rule.slots, width)) for _ in Outcome._fields))
 
     def run(
         self,
@@ -124,7 +123,6 @@ class Market:
             self._rule,
             self._ranking,
             accounts,
-            self._outcome,
             record,
             self._bounds[tick],
             self._bounds[tick + 1],

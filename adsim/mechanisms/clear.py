@@ -77,7 +77,8 @@ def clear(
     ([[0, 2]], [[2.0, 1.0]])
     """
     rule_class: type[Mechanism] = registry.load("mechanisms", mechanism)
-    rows = _numbers("bids", bids, -LARGEST if rule_class.bids_may_be_negative else 0.0)
+    least = -LARGEST if rule_class.bids_may_be_negative else 0.0
+    rows = _floats("bids", bids)
     if rows.ndim not in (2, 3) or rows.shape[-2] == 0 or 0 in rows.shape[1:]:
         raise AuctionError(f"bids have shape {rows.shape}: must be (T, N), or (tiles, N, B), with N at least 1.")
     slots = check_exposure(exposure)
@@ -106,7 +107,9 @@ def clear(
     )
     shape = (rows.shape[0], len(slots), width) if tiled else (rows.shape[0], len(slots))
     clearing = Clearing(np.empty(shape, np.int32), np.empty(shape, np.float64))
-    _loop(mechanism, tiled)(NUMBERS.get(mechanism, -1), rows, *extras, *room, rule, *clearing)
+    bounds = rows.dtype.type(least), rows.dtype.type(LARGEST)
+    if _loop(mechanism, tiled)(NUMBERS.get(mechanism, -1), rows, *extras, *room, rule, *clearing, *bounds):
+        _refuse_outside("bids", rows, least)
     return clearing
 
 
@@ -116,10 +119,10 @@ def to_tiles(bids: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     AuctionError
-        When T is not a multiple of the tile width B, which is a power of two from 32 to 512, larger for fewer
+        When T is not a multiple of the tile width B, which is a power of two from 64 to 512, larger for fewer
         campaigns.
     """
-    rows = _numbers("bids", bids, -LARGEST)
+    rows = _floats("bids", bids)
     if rows.ndim != 2 or rows.size == 0:
         raise AuctionError(f"bids have shape {rows.shape}: must be (T, N) with T and N at least 1.")
     width = tiles.tile_width(rows.shape[1])
@@ -151,17 +154,21 @@ def _within(name: str, value: float, low: float, high: float) -> None:
         raise AuctionError(f"{name} = {value}: must be a number from {low:g} to {high:g}.")
 
 
-def _numbers(name: str, values: ArrayLike, low: float) -> NDArray[Any]:
-    """A contiguous float array, its entries checked."""
+def _floats(name: str, values: ArrayLike) -> NDArray[Any]:
+    """A contiguous array of float32, or of float64 for anything else."""
     try:
         array = np.asarray(values)
-        array = np.ascontiguousarray(array, np.float32 if array.dtype == np.float32 else np.float64)
+        return np.ascontiguousarray(array, np.float32 if array.dtype == np.float32 else np.float64)
     except (TypeError, ValueError) as error:
         raise AuctionError(f"{name}: must be an array of numbers ({error}).") from None
-    if tiles.count_outside(array.ravel(), array.dtype.type(low), array.dtype.type(LARGEST)):
-        place = tuple(np.argwhere(~((array >= low) & (array <= LARGEST)))[0].tolist())
+
+
+def _refuse_outside(name: str, array: NDArray[Any], low: float) -> None:
+    """Name the first number that is not within [low, LARGEST], if there is one."""
+    places = np.argwhere(~((array >= low) & (array <= LARGEST)))
+    if places.size:
+        place = tuple(places[0].tolist())
         raise AuctionError(f"{name}{list(place)} = {array[place]}: must be a number of at least {low:g}.")
-    return array
 
 
 def _like(rows: NDArray[Any], name: str, values: ArrayLike | None, low: float, default: float) -> NDArray[Any]:
@@ -169,7 +176,8 @@ def _like(rows: NDArray[Any], name: str, values: ArrayLike | None, low: float, d
     candidates = rows.shape[1]
     if values is None:
         return np.full((1, *rows.shape[1:]), default, rows.dtype)
-    array = _numbers(name, values, low).astype(rows.dtype, copy=False)
+    array = _floats(name, values).astype(rows.dtype, copy=False)
+    _refuse_outside(name, array, low)
     if array.shape == (candidates,):
         row = array[None, :] if rows.ndim == 2 else np.repeat(array[None, :, None], rows.shape[2], axis=2)
         return np.ascontiguousarray(row)
@@ -179,11 +187,13 @@ def _like(rows: NDArray[Any], name: str, values: ArrayLike | None, low: float, d
 
 
 @jit
-def _clear_rows(mechanism, bids, quality, experience, liquid, room, ranking, rule, winners, prices):  # type: ignore[no-untyped-def]
+def _clear_rows(mechanism, bids, quality, experience, liquid, room, ranking, rule, winners, prices, low, high):  # type: ignore[no-untyped-def]
+    outside = 0
     width = room.value.shape[1]
     for first in range(0, bids.shape[0], width):
         count = min(width, bids.shape[0] - first)
         tiles.load_tile(bids, first, count, room.value)
+        outside += tiles.count_outside(room.value, count, low, high, ranking.winner[0])
         if not rule.plain:
             tiles.load_tile(quality, first, count, room.quality)
             tiles.load_tile(experience, first, count, room.experience)
@@ -193,10 +203,12 @@ def _clear_rows(mechanism, bids, quality, experience, liquid, room, ranking, rul
             for t in range(count):
                 winners[first + t, k] = ranking.winner[k, t]
                 prices[first + t, k] = ranking.price[k, t]
+    return outside
 
 
 @jit
-def _clear_tiles(mechanism, bids, quality, experience, liquid, room, ranking, rule, winners, prices):  # type: ignore[no-untyped-def]
+def _clear_tiles(mechanism, bids, quality, experience, liquid, room, ranking, rule, winners, prices, low, high):  # type: ignore[no-untyped-def]
+    outside = 0
     width = bids.shape[2]
     for i in range(bids.shape[0]):
         candidates = Candidates(
@@ -209,11 +221,13 @@ def _clear_tiles(mechanism, bids, quality, experience, liquid, room, ranking, ru
             room.cap,
             room.liquid_rate,
         )
+        outside += tiles.count_outside(bids[i], width, low, high, ranking.winner[0])
         clear_tile(mechanism, candidates, rule, ranking, i * width, 0, width)
         for k in range(rule.slots):
             for t in range(width):
                 winners[i, k, t] = ranking.winner[k, t]
                 prices[i, k, t] = ranking.price[k, t]
+    return outside
 
 
 @cache

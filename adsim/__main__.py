@@ -1,0 +1,5 @@
+"""`python -m adsim`: the command line."""
+
+from adsim.cli import main
+
+main()
