@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,8 +93,8 @@ def run(
     folder, market = _folder(out), _scenario(scenario, changes)
     mechanism = market.auction.mechanism
     with console.progress("ticks") as progress:
-        done = (progress(tick, market.market.ticks) for tick in range(1, market.market.ticks + 1))
-        result = adsim.Market(market, seed).run(progress=lambda: next(done))
+        tick = count(1)
+        result = adsim.Market(market, seed).run(progress=lambda: progress(next(tick), market.market.ticks))
     runs = pd.DataFrame([{"variant": mechanism, "seed": seed, **result.summary}])
     if seeds != 1:
         with console.progress("markets") as progress:
@@ -112,9 +113,10 @@ def run(
     if as_json:
         _print_json(scenario=market.name, mechanism=mechanism, seeds=runs["seed"].tolist(), summary=summary)
     else:
+        title = f"{market.name} under {mechanism}, "
+        campaigns = console.campaigns_table(f"{title}seed {seed}", result)
         over = f"means over {seeds} seeds" if seeds > 1 else f"seed {seed}"
-        title = f"{market.name} under {mechanism}: {over}"
-        console.show(console.campaigns_table(result), console.summary_table(title, summary), *_saved(folder))
+        console.show(campaigns, console.summary_table(title + over, summary), *_saved(folder))
 
 
 @app.command(name="compare")

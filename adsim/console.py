@@ -76,7 +76,7 @@ def number(value: float | None, metric: str = "") -> str:
     if value is None or not math.isfinite(value):
         return "-"
     if metric in SHARES:
-        return f"{value:.1%}"
+        return f"{value:z.1%}"
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
@@ -100,7 +100,7 @@ def grid(title: str, columns: Iterable[str], left: int = 1) -> Table:
     return table
 
 
-def campaigns_table(result: "Result") -> Table:
+def campaigns_table(title: str, result: "Result") -> Table:
     """A row per campaign, with the columns that its constraints call for."""
     frame = result.campaigns
     columns = ["wins", "conversions", "value", "spend"]
@@ -112,7 +112,7 @@ def campaigns_table(result: "Result") -> Table:
         if (frame[limit].notna() & (frame[limit] < float("inf"))).any():
             columns += shown
     titles = {"utilisation": "used", "stock_use": "sold", "target_roi": "target ROI", "roi": "ROI"}
-    table = grid("Campaigns", ["campaign", "agent", *(titles.get(name, name) for name in columns)], left=2)
+    table = grid(title, ["campaign", "agent", *(titles.get(name, name) for name in columns)], left=2)
     for row in frame.head(MOST_ROWS).to_dict("records"):
         cells = [number(row[name], "stock_use" if name == "utilisation" else name) for name in columns]
         table.add_row(row["campaign"], row["agent"], *cells, style="red" if row["roi_shortfall"] > 0.02 else None)

@@ -14,10 +14,17 @@ def share_of_rest(market: PublicFacts, tick: int) -> float:
     return float(market.traffic_share[tick] / rest) if rest > 0 else 1.0
 
 
-def calibration(observation: Observation, value_per_conversion: Floats) -> Floats:
-    """Realised over predicted value of what was won so far, drawn towards 1 while there is little of it."""
+def value_per_predicted(observation: Observation, value_per_conversion: Floats) -> Floats:
+    """Value per predicted value of what was won so far, drawn towards 1 while there is little of it."""
     prior = PRIOR_CONVERSIONS * value_per_conversion
     return (observation.total.value + prior) / (observation.total.predicted_value + prior)
+
+
+def sales(observation: Observation, value_per_conversion: Floats) -> Floats:
+    """Conversions to expect of the last tick's wins: smoother than those that happened to come."""
+    predicted = observation.total.predicted_value / value_per_conversion
+    trust = (observation.total.conversions + PRIOR_CONVERSIONS) / (predicted + PRIOR_CONVERSIONS)
+    return trust * observation.last.predicted_value / value_per_conversion
 
 
 def start_multiplier(constraints: Constraints, market: PublicFacts) -> Floats:

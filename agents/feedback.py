@@ -3,12 +3,12 @@
 import numpy as np
 
 from adsim.agents.base import Agent, require_positive
-from adsim.agents.estimates import calibration, share_of_rest, start_multiplier
+from adsim.agents.estimates import sales, share_of_rest, start_multiplier, value_per_predicted
 from adsim.errors import AgentError
 from adsim.types import Constraints, Floats, Observation, PublicFacts
 
 ROI_FLOOR = 0.5
-"""No price exceeds the bid, so bidding 1 / target keeps the target; half of that is low enough to pay back any debt."""
+"""No price exceeds the bid, so bidding 1 / target keeps the target; half of that is low enough to pay back a debt."""
 
 
 class Feedback(Agent):
@@ -63,16 +63,15 @@ class Feedback(Agent):
         back over the rest: the last tick's slack is taken together with the coming tick's share of that.
         """
         value, target = self.constraints.value_per_conversion, self.constraints.target_roi
-        trust = calibration(observation, value)
+        trust = value_per_predicted(observation, value)
         share = share_of_rest(self.market, observation.tick)
         saved = trust * observation.total.predicted_value - target * observation.total.spend
         due = target * observation.last.spend
         earned = trust * observation.last.predicted_value + share * saved
         idle = np.where(target > 0, np.sign(saved), 1.0)
         roi = np.where(due > 0, (earned - due) / np.where(due > 0, due, 1), idle)
-        sales = trust * observation.last.predicted_value / value
         budget = _relative_slack(self._planned_spend, observation.last.spend)
-        stock = _relative_slack(self._planned_sales, sales)
+        stock = _relative_slack(self._planned_sales, sales(observation, value))
         return np.clip(np.stack([roi, budget, stock]), -1, 1)
 
 

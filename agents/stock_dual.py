@@ -3,7 +3,7 @@
 import numpy as np
 
 from adsim.agents.base import Agent, require_positive
-from adsim.agents.estimates import calibration, share_of_rest
+from adsim.agents.estimates import sales, share_of_rest
 from adsim.errors import AgentError
 from adsim.types import Constraints, Floats, Observation, PublicFacts
 
@@ -40,10 +40,9 @@ class StockDual(Agent):
         """Move the dual by the last tick's sales, then plan the coming tick."""
         value = self.constraints.value_per_conversion
         if observation.tick > 0:
-            sales = calibration(observation, value) * observation.last.predicted_value / value
             limited = np.isfinite(self._plan)
             plan = np.where(limited, np.maximum(self._plan, 1e-12), 1.0)
-            excess = np.where(limited, np.clip((sales - plan) / plan, -1, 1), 0.0)
+            excess = np.where(limited, np.clip((sales(observation, value) - plan) / plan, -1, 1), 0.0)
             self._dual = np.maximum(self._dual + self.step * self._rate * excess, 0.0)
         affordable = observation.budget_left * self.constraints.target_roi / value
         left = np.minimum(observation.stock_left, affordable)

@@ -13,14 +13,14 @@ OPPORTUNITIES = {8: 400_000, 48: 200_000, 512: 20_000}
 def scenario_of(campaigns: int, slots: int) -> Scenario:
     """`target_cpa` with another number of campaigns and slots, its budgets binding for many."""
     count = OPPORTUNITIES[campaigns]
-    budget = 300.0 * count / 200_000 * 48 / campaigns
+    budget = 400.0 * count / 200_000 * 48 / campaigns * (1.6 if slots > 1 else 1.0)
     return adsim.load_scenario("target_cpa").replace(
         {
             "market.opportunities": count,
             "traffic.curve": "flat",
             "auction.exposure": tuple(0.8**k for k in range(slots)),
             "campaigns.0.count": campaigns,
-            "campaigns.0.budget": {"distribution": "uniform", "low": 0.5 * budget, "high": 1.5 * budget},
+            "campaigns.0.budget": {"distribution": "uniform", "low": 0.5 * budget, "high": 2.5 * budget},
         }
     )
 
@@ -31,31 +31,41 @@ def rows(bandwidth: float) -> list[list[str]]:
     for campaigns, count in OPPORTUNITIES.items():
         for slots in (1, 3):
             market = adsim.Market(scenario_of(campaigns, slots), seed=0)
-            multipliers = np.tile(market.run().multipliers.mean(axis=0), (market.scenario.market.ticks, 1)) * 1.2
-            result = market.run(multipliers=multipliers)
-            exhausted = int((result.campaigns.utilisation > 0.999).sum())
-            ours = best(lambda: market.run()) / count
+            multipliers = np.tile(market.run().multipliers.mean(axis=0), (market.scenario.market.ticks, 1))
+            exhausted = (market.run(multipliers=multipliers).campaigns.utilisation > 0.999).sum()
+            ours = best(lambda: market.run(multipliers=multipliers)) / count
             constraints = market.campaigns.constraints
-            rival = NumpyMarket(market.scenario, multipliers, constraints.budget, constraints.value_per_conversion)
-            budget = constraints.budget
-
-            def run_rival(rival: NumpyMarket = rival, budget: object = budget) -> None:
-                rival.left[:] = budget  # type: ignore[call-overload]
-                rival.run()
-
-            theirs = best(run_rival, least=1) / count
+            given = market.scenario, multipliers, constraints.budget, constraints.value_per_conversion
+            log_normal, truncated = (
+                best(NumpyMarket(*given, truncated=kind).run, least=1) / count for kind in (False, True)
+            )
+            moved = 4 * campaigns * TILES
             table.append(
                 [
                     f"{campaigns}",
                     f"{slots}",
+                    f"{exhausted}",
                     f"{1e-6 / ours:.2f}",
                     f"{1e9 * ours:.0f}",
-                    f"{exhausted}",
-                    f"{1e-6 / theirs:.3f}",
-                    f"{theirs / ours:.0f}x",
+                    f"{moved}",
+                    f"{moved / ours / bandwidth:.0%}",
+                    f"{log_normal / ours:.0f}x",
+                    f"{truncated / ours:.0f}x",
                 ]
             )
     return table
 
 
-HEADER = ["campaigns", "slots", "M auctions/s", "ns/auction", "run out", "numpy M/s", "ratio"]
+TILES = 6
+"""Numbers written per campaign and opportunity: two true rates, two predicted, value, noise."""
+HEADER = [
+    "campaigns",
+    "slots",
+    "run out",
+    "M auctions/s",
+    "ns/auction",
+    "bytes/auction (in cache)",
+    "of copy bandwidth",
+    "numpy",
+    "numpy, truncated normals",
+]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.stats import truncnorm
 
 from adsim.market.scenario import Scenario
 
@@ -41,50 +42,53 @@ class NumpyMarket:
 
     Everything is drawn for every campaign of every opportunity of the tick; whoever overspends loses just as many of
     its wins at random and the whole tick is auctioned again, until nobody overspends. Our own restatement of that way
-    of working, on adsim's traffic model.
+    of working, on adsim's traffic model. ``truncated`` draws the gap between predicted and true values as AuctionNet
+    does, by scipy's truncated normal; otherwise by two log-normal errors, which is several times faster.
     """
 
-    def __init__(self, scenario: Scenario, multipliers: Any, budgets: Any, values: Any, seed: int = 0) -> None:
-        self.scenario, self.rng = scenario, np.random.default_rng(seed)
-        self.multipliers, self.left, self.values = multipliers, budgets.copy(), values
-        size = values.size
-        self.ctr_direction, self.cvr_direction = self.rng.normal(size=(2, size, 8)) / np.sqrt(8)
-        self.spend, self.conversions = np.zeros(size), np.zeros(size)
+    def __init__(self, scenario: Scenario, multipliers: Any, budgets: Any, values: Any, *, truncated: bool) -> None:
+        self.scenario, self.rng, self.truncated = scenario, np.random.default_rng(0), truncated
+        self.multipliers, self.budgets, self.values = multipliers, budgets, values
+        self.ctr_direction, self.cvr_direction = self.rng.normal(size=(2, values.size, 8)) / np.sqrt(8)
 
     def run(self) -> float:
         """One period; returns revenue."""
-        ticks = self.scenario.market.ticks
+        self.left = self.budgets.copy()
+        ticks, total = self.scenario.market.ticks, self.scenario.market.opportunities
         for tick in range(ticks):
-            total = self.scenario.market.opportunities
             self._tick(tick, total * (tick + 1) // ticks - total * tick // ticks)
-        return float(self.spend.sum())
+        return float((self.budgets - self.left).sum())
+
+    def _rates(self, count: int) -> tuple[Any, Any]:
+        """Probability of a conversion given exposure: predicted, true."""
+        rng, shape = self.rng, (count, self.values.size)
+        context = rng.normal(size=(count, 8))
+        ctr = 1 / (1 + np.exp(3 - 0.6 * context @ self.ctr_direction.T - 0.3 * rng.normal(size=shape)))
+        rate = ctr / (1 + np.exp(3 - 0.3 * context @ self.cvr_direction.T))
+        if self.truncated:
+            reach = 2 * rng.random(shape[1])
+            return rate, truncnorm.rvs(-reach, reach, loc=rate, scale=0.15 * rate, size=shape, random_state=rng)
+        errors = np.exp(0.15 * rng.normal(size=shape) - 0.0225 / 2) * np.exp(0.15 * rng.normal(size=shape) - 0.0225 / 2)
+        return np.minimum(1, rate * errors), rate
 
     def _tick(self, tick: int, count: int) -> None:
         rng, size = self.rng, self.values.size
-        context = rng.normal(size=(count, 8))
-        ctr_logit = -3 + 0.6 * context @ self.ctr_direction.T + 0.3 * rng.normal(size=(count, size))
-        ctr = 1 / (1 + np.exp(-ctr_logit))
-        cvr = 1 / (1 + np.exp(3 - 0.3 * context @ self.cvr_direction.T))
-        pctr = np.minimum(1, ctr * np.exp(0.15 * rng.normal(size=(count, size)) - 0.15**2 / 2))
-        pcvr = np.minimum(1, cvr * np.exp(0.15 * rng.normal(size=(count, size)) - 0.15**2 / 2))
-        bids = pctr * pcvr * (self.values * self.multipliers[tick])
+        predicted, true = self._rates(count)
+        bids = predicted * (self.values * self.multipliers[tick])
         bids[:, self.left <= 0] = 0
         exposure = np.asarray(self.scenario.auction.slot_exposure)
         seen = rng.random(count)[:, None] < exposure
-        clicks, buys = rng.random((count, size)) < ctr, rng.random((count, size)) < cvr
-        rows = np.arange(count)
+        buys = rng.random((count, size)) < true
         while True:
             winners, prices = clear_argsort(bids, exposure.size, self.scenario.auction.reserve)
-            paid = np.where(seen & (winners >= 0), prices, 0)
-            cost = np.bincount(winners[winners >= 0], paid[winners >= 0], size)
+            shown = seen & (winners >= 0)
+            cost = np.bincount(winners[shown], prices[shown], size)
             over = np.maximum((cost - self.left) / (cost + 1e-4), 0)
             if not over.any():
                 break
             for n in np.flatnonzero(over):
-                won = rows[(winners == n).any(axis=1)]
+                won = np.flatnonzero((winners == n).any(axis=1))
                 bids[rng.choice(won, int(np.ceil(won.size * over[n])), replace=False), n] = 0
         self.left -= cost
-        self.spend += cost
-        shown = seen & (winners >= 0)
-        bought = shown & np.take_along_axis(clicks & buys, np.maximum(winners, 0), 1)
-        self.conversions += np.bincount(winners[bought], minlength=size)
+        bought = shown & np.take_along_axis(buys, np.maximum(winners, 0), 1)
+        self.conversions = np.bincount(winners[bought], minlength=size)

@@ -17,7 +17,7 @@ from adsim.kernels import counter, elementary, tiles, traffic
 from adsim.market.market import Market
 from adsim.market.scenario import ContextualTraffic, ExperienceTable, read_scenario
 from adsim.market.supply import _experience, _unbiased
-from adsim.market.world import fill_tile
+from adsim.market.world import Truth, fill_tile
 
 F = np.float32
 words = st.integers(0, naive.MASK)
@@ -179,6 +179,24 @@ def test_extreme_words_give_the_extreme_normals(word: int) -> None:
     assert (z > 0) == (word > 0)
 
 
+def test_coarse_normals_are_two_independent_near_normals() -> None:
+    x, y = (values.astype(float) for values in pairs(counter.coarse_normals, drawn(MANY)))
+    for z in (x, y):
+        assert abs(z.mean()) < 4 / np.sqrt(MANY)
+        assert z.var() == pytest.approx(1, abs=4 * np.sqrt(1.7 / MANY))
+        assert (z**4).mean() == pytest.approx(2.70, abs=0.06)
+        assert np.abs(z).max() < 3.46
+    assert abs(np.corrcoef(x, y)[0, 1]) < 4 / np.sqrt(MANY)
+    assert abs(np.corrcoef(x**2, y**2)[0, 1]) < 4 / np.sqrt(MANY)
+
+
+@pytest.mark.parametrize("word", [0, naive.MASK])
+def test_extreme_words_give_the_extreme_coarse_normals(word: int) -> None:
+    for (z,) in pairs(counter.coarse_normals, np.array([word], np.uint64)):
+        assert abs(z) == pytest.approx(np.sqrt(12), rel=0.01)
+        assert (z > 0) == (word > 0)
+
+
 def test_normal_pairs_are_two_independent_normals() -> None:
     x, y = (values.astype(float) for values in pairs(counter.normal_pair, drawn(MANY)))
     for z in (x, y):
@@ -226,12 +244,13 @@ def test_every_output_bit_depends_on_every_bit_of_the_index() -> None:
         np.testing.assert_allclose(changed.mean(axis=0), 0.5, atol=5 * 0.5 / np.sqrt(4000))
 
 
+@pytest.mark.parametrize(("coarse", "levels"), [(False, 65536), (True, 256)])
 @pytest.mark.parametrize("sigma", [0.0, 0.1, 0.5, 1.0, 3.0])
-def test_log_mean_exp_is_that_of_the_draws(sigma: float) -> None:
-    """By integrating over four uniforms, which 65536 steps each come close to."""
-    width = 65535 * float(counter.NORMAL_SCALE) * sigma / 2
-    exact = 4 * np.log(np.sinh(width) / width) if sigma else 0.0
-    assert counter.log_mean_exp(sigma) == pytest.approx(exact, rel=1e-4, abs=1e-12)
+def test_log_mean_exp_is_that_of_the_draws(sigma: float, coarse: bool, levels: int) -> None:
+    """Of four uniform integers, by the sum of a geometric series."""
+    step = sigma * (4 * (levels**2 - 1) / 12) ** -0.5
+    exact = 4 * np.log(np.sinh(levels * step / 2) / np.sinh(step / 2) / levels) if sigma else 0.0
+    assert counter.log_mean_exp(sigma, coarse=coarse) == pytest.approx(exact, rel=1e-5, abs=1e-12)
 
 
 def test_log_mean_exp_is_that_of_a_sample() -> None:
@@ -259,12 +278,23 @@ def twin_normals(key: int, number: int, first: int, width: int) -> NDArray[Any]:
     return np.array(found)
 
 
-def test_affinity_logits_are_a_matrix_product() -> None:
-    bias, direction = rng().normal(size=5).astype(F), rng().normal(size=(5, 8)).astype(F)
-    context, logit = rng().normal(size=(8, WIDTH)).astype(F), np.zeros((5, WIDTH), F)
-    traffic.affinity_logits(bias, direction, context, logit, WIDTH - 3)
-    np.testing.assert_allclose(logit[:, :-3], (bias[:, None] + direction @ context)[:, :-3], atol=1e-5)
-    assert (logit[:, -3:] == 0).all()
+def twin_coarse_normals(key: int, number: int, first: int, width: int) -> NDArray[Any]:
+    """Both coarse normal draws of a campaign's own stream; (2, width)."""
+    own = naive.draw(key, number + 1)
+    found = []
+    for t in range(width):
+        octets = naive.draw(own, first + t).to_bytes(8, "little")
+        found.append([(sum(octets[half : half + 4]) - 510) * float(counter.COARSE_SCALE) for half in (0, 4)])
+    return np.array(found).T
+
+
+def test_affinity_logits_are_matrix_products() -> None:
+    bias, direction = rng().normal(size=(2, 5)).astype(F), rng().normal(size=(2, 5, 8)).astype(F)
+    context, ctr, cvr = rng().normal(size=(8, WIDTH)).astype(F), np.zeros((5, WIDTH), F), np.zeros((5, WIDTH), F)
+    traffic.affinity_logits(bias[0], direction[0], bias[1], direction[1], context, ctr, cvr, WIDTH - 3)
+    for k, logit in enumerate((ctr, cvr)):
+        np.testing.assert_allclose(logit[:, :-3], (bias[k, :, None] + direction[k] @ context)[:, :-3], atol=1e-5)
+        assert (logit[:, -3:] == 0).all()
 
 
 def test_noise_is_each_campaigns_own() -> None:
@@ -309,7 +339,7 @@ def test_experience_has_the_promised_mean_and_correlation(correlation: float, af
     direction[0, 2] = affinity
     context, logit, found = (np.zeros((rows, MANY), F) for rows in (traffic.DIMENSIONS, 1, 1))
     traffic.draw_contexts(KEY, 0, context, MANY)
-    traffic.affinity_logits(bias, direction, context, logit, MANY)
+    traffic.affinity_logits(bias, direction, bias, direction, context, logit, found, MANY)
     traffic.add_noise(np.uint64(5), F(noise), 0, logit, 1, MANY)
     traffic.experience_scores(np.uint64(6), 0, logit, bias, F(slope), F(sigma), F(constant), found, MANY)
     score = found[0].astype(float)
@@ -320,24 +350,37 @@ def test_experience_has_the_promised_mean_and_correlation(correlation: float, af
         assert found_correlation == pytest.approx(correlation, abs=4 / np.sqrt(MANY))
 
 
+def predicted(truth: Truth, errors: Any, biases: Any, first: int = 0) -> tuple[Any, Any, Any]:
+    """pCTR, pCVR and predicted value; errors are (sigma, constant) of clicks and conversions."""
+    found = [np.zeros_like(truth.ctr) for _ in range(3)]
+    traffic.predict_with_errors(KEY, first, truth, *errors, *biases, *found, truth.ctr.shape[1])
+    return tuple(found)
+
+
 def test_prediction_errors_are_their_formula_and_never_exceed_one() -> None:
-    truth, predicted = rng().uniform(0.3, 0.9, (2, WIDTH)).astype(F), np.zeros((2, WIDTH), F)
-    bias = np.array([0.5, 2.0], F)
-    traffic.predict_with_error(KEY, truth, bias, F(0.5), F(-0.1), 3, predicted, WIDTH)
+    truth = Truth(*rng().uniform(0.3, 0.9, (3, 2, WIDTH)).astype(F))
+    errors = (F(0.5), F(-0.1)), (F(0.3), F(0.2))
+    biases = np.array([[0.5, 2.0], [1.0, 0.7]], F)
+    pctr, pcvr, value = predicted(truth, errors, biases, first=3)
     for n in range(2):
-        error = np.exp(0.5 * twin_normals(int(KEY), n, 3, WIDTH) - 0.1)
-        np.testing.assert_allclose(predicted[n], np.minimum(1, truth[n] * bias[n] * error), rtol=1e-5)
-    assert predicted.max() == 1
+        z = twin_coarse_normals(int(KEY), n, 3, WIDTH)
+        for rate, true, (sigma, constant), bias, draws in zip((pctr, pcvr), truth, errors, biases, z, strict=False):
+            error = np.exp(sigma * draws + constant)
+            np.testing.assert_allclose(rate[n], np.minimum(1, true[n] * bias[n] * error), rtol=1e-5)
+    np.testing.assert_array_equal(value, pctr * pcvr * truth.amount)
+    assert pctr.max() == 1
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 1.0])
 def test_predictions_are_unbiased(sigma: float) -> None:
-    truth, predicted = np.full((1, MANY), 1e-3, F), np.zeros((1, MANY), F)
-    spread, constant = _unbiased(sigma)
-    traffic.predict_with_error(KEY, truth, np.ones(1, F), spread, constant, 0, predicted, MANY)
-    error = predicted[0].astype(float) / 1e-3
-    assert error.mean() == pytest.approx(1, abs=4 * error.std() / np.sqrt(MANY))
-    assert np.log(error).std() == pytest.approx(sigma, rel=0.01)
+    truth = Truth(*np.full((3, 1, MANY), 1e-3, F))
+    error = _unbiased(sigma, coarse=True)
+    rates = predicted(truth, (error, error), np.ones((2, 1), F))[:2]
+    errors = [rate[0].astype(float) / 1e-3 for rate in rates]
+    for found in errors:
+        assert found.mean() == pytest.approx(1, abs=4 * found.std() / np.sqrt(MANY))
+        assert np.log(found).std() == pytest.approx(sigma, rel=0.01)
+    assert abs(np.corrcoef(*np.log(errors))[0, 1]) < 4 / np.sqrt(MANY)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.5, 1.0])
@@ -371,29 +414,30 @@ def test_a_constant_amount_is_constant() -> None:
     assert bound.tolist() == [2.0, 6.0]
 
 
-def test_predicted_values_and_conversion_rates_are_products() -> None:
-    x, y, z = rng().uniform(0.1, 1, (3, 2, WIDTH)).astype(F)
+def test_exact_values_and_conversion_rates_are_products() -> None:
+    truth = Truth(*rng().uniform(0.1, 1, (3, 2, WIDTH)).astype(F))
     value, rate = np.zeros((2, WIDTH), F), np.zeros((2, WIDTH), F)
-    traffic.predicted_values(x, y, z, value, 2, WIDTH)
-    traffic.conversion_rates(x, y, rate, 2, WIDTH)
-    np.testing.assert_array_equal(value, x * y * z)
-    np.testing.assert_array_equal(rate, x * y)
+    traffic.predict_exactly(truth, value, 2, WIDTH)
+    traffic.conversion_rates(truth.ctr, truth.cvr, rate, 2, WIDTH)
+    np.testing.assert_array_equal(value, truth.ctr * truth.cvr * truth.amount)
+    np.testing.assert_array_equal(rate, truth.ctr * truth.cvr)
 
 
 # tiles
 
 
 @pytest.mark.parametrize("count", [1, 3, 64, 65, 100, 5000, 10**6])
-def test_tile_width_is_a_power_of_two_from_32_to_512(count: int) -> None:
+def test_tile_width_is_a_power_of_two_from_64_to_512(count: int) -> None:
     width = tiles.tile_width(count)
-    assert 32 <= width <= 512
+    assert 64 <= width <= 512
     assert width & (width - 1) == 0
-    assert width in (32, 512) or width * count <= tiles.ELEMENTS < 2 * width * count
+    assert width in (64, 512) or width * count <= tiles.ELEMENTS < 2 * width * count
 
 
+@pytest.mark.parametrize("columns", [1, 7, 8, 9, 16, 19])
 @pytest.mark.parametrize(("first", "width"), [(0, 512), (3, 200), (690, 10), (5, 129), (0, 1)])
-def test_a_tile_is_a_transposed_window_of_rows(first: int, width: int) -> None:
-    rows, tile = rng().uniform(size=(700, 3)), np.full((3, 512), -1.0)
+def test_a_tile_is_a_transposed_window_of_rows(first: int, width: int, columns: int) -> None:
+    rows, tile = rng().uniform(size=(700, columns)), np.full((columns, 512), -1.0)
     tiles.load_tile(rows, first, width, tile)
     np.testing.assert_array_equal(tile[:, :width], rows[first : first + width].T)
     assert (tile[:, width:] == -1).all()
@@ -405,9 +449,16 @@ def test_one_row_fills_a_tile() -> None:
     assert tile.tolist() == [[1.0] * 8, [2.0] * 8, [3.0] * 8]
 
 
-def test_numbers_outside_a_range_are_counted() -> None:
-    values = np.array([0.0, 1.0, np.nan, -0.1, 1.1, np.inf, 0.5])
-    assert tiles.count_outside(values, 0.0, 1.0) == 4
+@pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1, np.inf, -np.inf])
+@pytest.mark.parametrize("count", range(1, 10))
+def test_an_opportunity_with_a_number_out_of_range_is_noticed(bad: float, count: int) -> None:
+    flags = np.ones(8, np.int32)
+    for n in range(count):
+        tile = np.tile([0.0, 1.0], (count, 4))
+        assert tiles.count_outside(tile, 8, 0.0, 1.0, flags) == 0
+        tile[n, 5] = bad
+        assert tiles.count_outside(tile, 8, 0.0, 1.0, flags) == 1
+        assert tiles.count_outside(tile, 5, 0.0, 1.0, flags) == 0
 
 
 @pytest.mark.parametrize("charge", ["exposure", "click", "conversion"])

@@ -541,6 +541,13 @@ def test_a_reserve_above_the_posted_price_is_what_the_winner_pays() -> None:
     assert spend == pytest.approx(0.5 * 0.25 + 1 / 12 * 1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("mechanism", ["first_price", "second_price", "gsp", "vcg", "lpa"])
+def test_a_reserve_below_all_posted_prices_changes_nothing(mechanism: str) -> None:
+    scenario = make(mechanism, exposure=[1.0], competition={"price": between(0.1, 0.3)})
+    without = Market(scenario, 1).run().totals.wins
+    assert Market(scenario.replace({"auction.reserve": 0.001}), 1).run().totals.wins.tolist() == without.tolist()
+
+
 # hindsight
 
 
@@ -601,6 +608,22 @@ def test_no_fixed_multiplier_beats_the_oracle(constraint: dict[str, float]) -> N
             kept += 1
             assert totals.value[0] <= best.value[0] * (1 + 1e-6)
     assert kept > 10
+
+
+@pytest.mark.parametrize("charge", CHARGES)
+def test_oracle_keeps_its_target_whatever_it_is_charged_for(charge: str) -> None:
+    scenario = make(
+        "second_price",
+        charge,
+        "expected",
+        campaigns={"agent": "oracle", "target_roi": 1.5},
+        competition={"price": between(0.0, 0.3)},
+        exposure=[1.0],
+        predictor={"kind": "noise", "ctr_error": 0.6, "cvr_error": 0.2},
+        opportunities=5000,
+    )
+    totals = Market(scenario, 1).run().totals
+    assert totals.value[0] / totals.spend[0] >= 1.5 * 0.999
 
 
 def test_oracle_of_a_utility_maximizer_gains_at_least_as_much_as_truth() -> None:

@@ -55,7 +55,7 @@ def of_market(result: Result, curve: pd.DataFrame) -> dict[str, Figure]:
 def of_comparison(comparison: Comparison) -> dict[str, Figure]:
     """All figures of a comparison that apply to it, by name."""
     figures = {"comparison": variants(comparison)}
-    if _with_target(comparison.campaigns).size:
+    if comparison.scenario.size > 1 and _with_target(comparison.campaigns).size:
         figures["roi"] = roi(comparison.campaigns)
     return figures
 
@@ -217,7 +217,9 @@ def _targets(
     """The points of one panel, the kept side of the diagonal shaded; triangles lie beyond the limits."""
     x, (bottom, top) = limits
     axes.set(xscale="log", yscale="log", xlim=x, ylim=(bottom, top))
-    axes.set(xlabel="target ROI", ylabel="realised ROI (value / spend)")
+    axes.set_xlabel("target ROI")
+    if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+        axes.set_ylabel("realised ROI (value / spend)")
     axes.fill_between(x, x, top, color=KEPT, linewidth=0, zorder=0)
     axes.plot(x, x, color=GREEN, linewidth=1.4)
     beyond = np.select([part["roi"] > top, part["roi"] < bottom], ["^", "v"], "o")
@@ -268,7 +270,7 @@ def landscape(frame: pd.DataFrame) -> Figure:
         money.annotate("budget", (frame["factor"].min(), budget), xytext=(6, 4), textcoords="offset points")
     if np.isfinite(target):
         returns.axhspan(target, returns.get_ylim()[1], color=KEPT, linewidth=0, zorder=0)
-        returns.axhline(target, color=GREEN, linewidth=1.4)
+        returns.axhline(target, color=GREEN, linewidth=1.4, zorder=1)
         returns.annotate(
             "target",
             (frame["factor"].max(), target),

@@ -13,6 +13,7 @@ EXPOSURE, CLICK, CONVERSION = range(3)
 """Charging events."""
 WINS, EXPOSURES, CLICKS, CONVERSIONS, VALUE, PREDICTED_VALUE, SPEND, EXPERIENCE = range(8)
 """Columns of the ledger, as in `adsim.types.Totals`."""
+ROUNDING = np.float32(1.0001)
 EXHAUSTED = 1e-6
 """Share of its budget below which a campaign leaves; also the margin that keeps rounding from overspending."""
 
@@ -166,11 +167,12 @@ def _take_stock(accounts, candidates, conversions, n):
 def _cap_binds(candidates, bound, n, start, stop):
     """Whether the cap of campaign ``n`` lowers one of its bids between ``start`` and ``stop``.
 
-    Rates are at most 1, so no charging event can cost more than ``bound`` times the bid per unit of value.
+    Rates are at most 1, so no charging event can cost more than ``bound`` times the bid per unit of value, but for
+    the rounding of float32.
     """
     cap = candidates.cap[n]
     multiplier = max(candidates.multiplier[n], candidates.liquid_rate[n])
-    if cap >= multiplier * bound:
+    if cap >= multiplier * bound * ROUNDING:
         return False
     value, rate = candidates.value[n], candidates.rate[n]
     binding = 0

@@ -7,7 +7,7 @@ every draw is addressed by that number, so that neither the tile width nor the t
 import numpy as np
 
 from adsim.kernels.bits import fma
-from adsim.kernels.counter import draw, normal, normal_pair, stream, uniform
+from adsim.kernels.counter import coarse_normals, draw, normal, normal_pair, stream, uniform
 from adsim.kernels.elementary import exp, sigmoid
 from adsim.kernels.jit import jit
 
@@ -31,16 +31,20 @@ def draw_contexts(key, first, context, width):
 
 
 @jit
-def affinity_logits(bias, direction, context, logit, width):
-    """``logit[n, t] = bias[n] + direction[n] . context[:, t]``."""
+def affinity_logits(ctr_bias, ctr_direction, cvr_bias, cvr_direction, context, ctr, cvr, width):
+    """``bias[n] + direction[n] . context[:, t]`` for clicks and conversions: each context is read once for both."""
     c0, c1, c2, c3 = context[0], context[1], context[2], context[3]
     c4, c5, c6, c7 = context[4], context[5], context[6], context[7]
-    for n in range(bias.size):
-        d, row, b = direction[n], logit[n], bias[n]
+    for n in range(ctr_bias.size):
+        d, e = ctr_direction[n], cvr_direction[n]
         d0, d1, d2, d3, d4, d5, d6, d7 = d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]
+        e0, e1, e2, e3, e4, e5, e6, e7 = e[0], e[1], e[2], e[3], e[4], e[5], e[6], e[7]
+        click, buy, a, b = ctr[n], cvr[n], ctr_bias[n], cvr_bias[n]
         for t in range(np.uint64(width)):
-            x = fma(d3, c3[t], fma(d2, c2[t], fma(d1, c1[t], fma(d0, c0[t], b))))
-            row[t] = fma(d7, c7[t], fma(d6, c6[t], fma(d5, c5[t], fma(d4, c4[t], x))))
+            x = fma(d3, c3[t], fma(d2, c2[t], fma(d1, c1[t], fma(d0, c0[t], a))))
+            y = fma(e3, c3[t], fma(e2, c2[t], fma(e1, c1[t], fma(e0, c0[t], b))))
+            click[t] = fma(d7, c7[t], fma(d6, c6[t], fma(d5, c5[t], fma(d4, c4[t], x))))
+            buy[t] = fma(e7, c7[t], fma(e6, c6[t], fma(e5, c5[t], fma(e4, c4[t], y))))
 
 
 @jit
@@ -130,22 +134,33 @@ def independent_amounts(key, kind, a, b, first, value, amount, bound, width):
 
 
 @jit
-def predict_with_error(key, truth, bias, sigma, constant, first, predicted, width):
-    """``min(1, truth * bias * exp(sigma z + constant))``: log-normal errors of prescribed bias and spread."""
-    origin = np.uint64(first)
-    one = sigma - sigma + np.float32(1)
-    for n in range(bias.size):
-        key_n, row, out, b = stream(key, n), truth[n], predicted[n], bias[n]
+def predict_with_errors(key, first, truth, ctr_error, cvr_error, ctr_bias, cvr_bias, pctr, pcvr, value, width):
+    """``min(1, rate * bias * exp(sigma z + constant))`` for both rates, and the value per exposure they predict.
+
+    Log-normal errors of prescribed bias and spread; ``ctr_error`` and ``cvr_error`` are (sigma, constant).
+    """
+    ctr, cvr, amount = truth
+    (ctr_sigma, ctr_constant), (cvr_sigma, cvr_constant) = ctr_error, cvr_error
+    one, origin = np.float32(1), np.uint64(first)
+    for n in range(ctr_bias.size):
+        key_n, a, b = stream(key, n), ctr_bias[n], cvr_bias[n]
+        click, buy, worth = ctr[n], cvr[n], amount[n]
+        click_out, buy_out, value_out = pctr[n], pcvr[n], value[n]
         for t in range(np.uint64(width)):
-            error = exp(fma(sigma, normal(draw(key_n, origin + t)), constant))
-            out[t] = min(one, row[t] * b * error)
+            x, y = coarse_normals(draw(key_n, origin + t))
+            p = min(one, click[t] * a * exp(fma(ctr_sigma, x, ctr_constant)))
+            q = min(one, buy[t] * b * exp(fma(cvr_sigma, y, cvr_constant)))
+            click_out[t] = p
+            buy_out[t] = q
+            value_out[t] = p * q * worth[t]
 
 
 @jit
-def predicted_values(pctr, pcvr, amount, value, count, width):
-    """Predicted value per exposure: pCTR * pCVR * amount."""
+def predict_exactly(truth, value, count, width):
+    """The value per exposure that perfect predictions give: CTR * CVR * amount."""
+    ctr, cvr, amount = truth
     for n in range(count):
-        x, y, z, out = pctr[n], pcvr[n], amount[n], value[n]
+        x, y, z, out = ctr[n], cvr[n], amount[n], value[n]
         for t in range(np.uint64(width)):
             out[t] = x[t] * y[t] * z[t]
 

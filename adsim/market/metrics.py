@@ -46,8 +46,9 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
     dict
         welfare (value won), liquid_welfare, user_experience, weighted_objective (liquid welfare + beta * user
         experience), revenue, conversions, sell_through (share of slots sold), roi_violations (share of campaigns
-        with a target that miss it by more than 2 %), roi_shortfall (mean), stock_overshoot (largest, relative),
-        stock_use and budget_use (means). NaN where no campaign has such a constraint.
+        with a target that miss it by more than 2 %), roi_shortfall (value missing from targets over value due for
+        what was spent), stock_overshoot (largest, relative), stock_use and budget_use (means). NaN where no campaign
+        has such a constraint.
     """
     liquid = float(liquid_value(constraints, totals).sum())
     experience = float(totals.experience.sum())
@@ -63,11 +64,18 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
         "conversions": float(totals.conversions.sum()),
         "sell_through": float(totals.wins.sum()) / offered,
         "roi_violations": _mean((shortfall > TOLERANCE)[targeted].astype(float)),
-        "roi_shortfall": _mean(shortfall[targeted]),
+        "roi_shortfall": _total_shortfall(constraints, totals) if targeted.any() else np.nan,
         "stock_overshoot": float(np.nanmax(overshoot)) if np.isfinite(overshoot).any() else np.nan,
         "stock_use": _mean(ratio(totals.conversions, constraints.stock)),
         "budget_use": _mean(ratio(totals.spend, constraints.budget)),
     }
+
+
+def _total_shortfall(constraints: Constraints, totals: Totals) -> float:
+    """Money-weighted, so that a campaign that hardly bought anything does not count like one that did."""
+    due = constraints.target_roi * totals.spend
+    missing = np.where(due > 0, np.maximum(0, due - totals.value), 0).sum()
+    return float(missing / due.sum()) if due.sum() > 0 else 0.0
 
 
 def _mean(values: Floats) -> float:

@@ -149,8 +149,8 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         posted=_compiled(scenario.competition.price) if scenario.competition else (CONSTANT, _ZERO, _ZERO),
         has_posted=scenario.competition is not None,
         has_errors=not perfect,
-        ctr_error=_unbiased(errors.ctr_sigma),
-        cvr_error=_unbiased(errors.cvr_sigma),
+        ctr_error=_unbiased(errors.ctr_sigma, coarse=True),
+        cvr_error=_unbiased(errors.cvr_sigma, coarse=True),
         ctr_error_bias=errors.ctr_bias.astype(np.float32),
         cvr_error_bias=errors.cvr_bias.astype(np.float32),
         charge_on=CHARGE_ON[scenario.auction.charge],
@@ -167,6 +167,7 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
         return np.ones(shape, np.float32)
 
     truth = Truth(ones(), ones(), ones())
+    truth.amount[:size] = traits.value[:, None]
     pctr, pcvr = (ones(), ones()) if world.has_errors else (truth.ctr, truth.cvr)
     width = shape[1]
     scratch = Scratch(
@@ -174,7 +175,7 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
         pcvr,
         np.zeros((DIMENSIONS, width), np.float32),
         np.ones(width, np.float32),
-        np.zeros(size, np.float32),
+        traits.value.astype(np.float32),
     )
     value, quality = ones(), ones()
     quality[:size] = traits.quality[:, None]
@@ -214,9 +215,9 @@ def _experience(traffic: ContextualTraffic) -> tuple[float, float, float]:
     return slope, own, float(np.log(table.mean)) - growth
 
 
-def _unbiased(sigma: float) -> tuple[np.float32, np.float32]:
+def _unbiased(sigma: float, *, coarse: bool = False) -> tuple[np.float32, np.float32]:
     """Spread and constant of a log-normal factor of mean 1."""
-    return np.float32(sigma), np.float32(-log_mean_exp(sigma) if sigma else 0.0)
+    return np.float32(sigma), np.float32(-log_mean_exp(sigma, coarse=coarse) if sigma else 0.0)
 
 
 def _compiled(distribution: Distribution) -> tuple[int, np.float32, np.float32]:

@@ -34,7 +34,7 @@ class World(NamedTuple):
     cvr_direction: Singles
     cvr_noise: np.float32
     basket: tuple[np.float32, np.float32]
-    """Spread and constant of the logarithm of an opportunity's basket."""
+    """Spread and constant of the logarithm of an opportunity's basket; without spread, amounts never change."""
     has_experience: bool
     experience: tuple[np.float32, np.float32, np.float32]
     """Slope on the click logit, spread and constant of the logarithm of user experience."""
@@ -55,12 +55,11 @@ class World(NamedTuple):
 class Stream:
     """Numbers of the random streams."""
 
-    CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, CTR_ERROR, CVR_ERROR, SCAN, CLICKS, CONVERSIONS = range(12)
-    COUNT = 12
+    CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, ERRORS, SCAN, CLICKS, CONVERSIONS = range(11)
+    COUNT = 11
 
 
-CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT = range(6)
-POSTED, CTR_ERROR, CVR_ERROR = range(6, 9)
+CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, ERRORS = range(8)
 
 
 class Truth(NamedTuple):
@@ -97,8 +96,21 @@ def fill_tile(world, truth, scratch, candidates, first, width):
             world.keys[AMOUNT], kind, a, b, first, world.value, truth.amount, scratch.bound, width
         )
     if world.has_errors:
-        _predict(world, truth, scratch, first, width)
-    traffic.predicted_values(scratch.pctr, scratch.pcvr, truth.amount, candidates.value, count, width)
+        traffic.predict_with_errors(
+            world.keys[ERRORS],
+            first,
+            truth,
+            world.ctr_error,
+            world.cvr_error,
+            world.ctr_error_bias,
+            world.cvr_error_bias,
+            scratch.pctr,
+            scratch.pcvr,
+            candidates.value,
+            width,
+        )
+    else:
+        traffic.predict_exactly(truth, candidates.value, count, width)
     if world.charge_on == CONVERSION:
         traffic.conversion_rates(scratch.pctr, scratch.pcvr, candidates.rate, count, width)
     if world.has_posted:
@@ -110,7 +122,9 @@ def fill_tile(world, truth, scratch, candidates, first, width):
 def _contextual(world, truth, scratch, experience, first, count, width):
     keys, ctr, cvr = world.keys, truth.ctr, truth.cvr
     traffic.draw_contexts(keys[CONTEXT], first, scratch.context, width)
-    traffic.affinity_logits(world.ctr_bias, world.ctr_direction, scratch.context, ctr, width)
+    traffic.affinity_logits(
+        world.ctr_bias, world.ctr_direction, world.cvr_bias, world.cvr_direction, scratch.context, ctr, cvr, width
+    )
     if world.ctr_noise > 0:
         traffic.add_noise(keys[CTR], world.ctr_noise, first, ctr, count, width)
     if world.has_experience:
@@ -119,23 +133,11 @@ def _contextual(world, truth, scratch, experience, first, count, width):
             keys[EXPERIENCE], first, ctr, world.ctr_bias, slope, sigma, constant, experience, width
         )
     traffic.logits_to_rates(ctr, count, width)
-    traffic.affinity_logits(world.cvr_bias, world.cvr_direction, scratch.context, cvr, width)
     if world.cvr_noise > 0:
         traffic.add_noise(keys[CVR], world.cvr_noise, first, cvr, count, width)
     traffic.logits_to_rates(cvr, count, width)
     sigma, constant = world.basket
-    traffic.basket_amounts(
-        keys[BASKET], sigma, constant, first, world.value, scratch.basket, truth.amount, scratch.bound, width
-    )
-
-
-@inline
-def _predict(world, truth, scratch, first, width):
-    sigma, constant = world.ctr_error
-    traffic.predict_with_error(
-        world.keys[CTR_ERROR], truth.ctr, world.ctr_error_bias, sigma, constant, first, scratch.pctr, width
-    )
-    sigma, constant = world.cvr_error
-    traffic.predict_with_error(
-        world.keys[CVR_ERROR], truth.cvr, world.cvr_error_bias, sigma, constant, first, scratch.pcvr, width
-    )
+    if sigma > 0:
+        traffic.basket_amounts(
+            keys[BASKET], sigma, constant, first, world.value, scratch.basket, truth.amount, scratch.bound, width
+        )
