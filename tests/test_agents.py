@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsim import registry
@@ -298,6 +298,7 @@ def test_an_unknown_parameter_names_the_nearest(agent: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("agent", "name"), PARAMETERS)
+@settings(deadline=None)
 @given(value=st.floats(1e-6, 1e6))
 def test_parameters_round_trip(agent: str, name: str, value: float) -> None:
     parsed, parameters = registry.parse(f"{agent}:{name}={value!r}")

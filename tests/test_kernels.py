@@ -115,6 +115,7 @@ def test_cosine_and_sine_err_by_a_millionth_at_most() -> None:
 # random numbers
 
 
+@settings(deadline=None)
 @given(words)
 def test_mix_is_the_finaliser_of_splitmix64(word: int) -> None:
     assert int(counter.mix(np.uint64(word))) == naive.mix(word)

@@ -637,7 +637,7 @@ def test_oracle_of_a_utility_maximizer_gains_at_least_as_much_as_truth() -> None
 
 def test_hindsight_is_what_the_market_then_brings() -> None:
     market = Market(make("second_price", **alone(), reserve=0.2), 2)
-    hindsight = market._hindsight()
+    hindsight = market.hindsight()
     totals = market.run().totals
     won = hindsight.predicted_value >= np.maximum(hindsight.price, 0.2)
     assert totals.wins[0] == won.sum()

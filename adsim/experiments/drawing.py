@@ -93,7 +93,7 @@ def label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]]) -> 
     box, point = axes.get_window_extent(), axes.figure.dpi / 72
     places = spread(pixels, 15 * point, box.y0, box.y1)
     for (y, label, color), shift in zip(ends, (places - pixels) / point, strict=True):
-        line = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
+        line = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 2, "relpos": (0, 0.5)}
         axes.annotate(
             label, (x, y), (18, shift), textcoords="offset points", color=color, va="center", arrowprops=line
         )

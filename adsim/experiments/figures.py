@@ -109,11 +109,11 @@ def pacing(result: Result) -> Figure:
     ValueError
         When no campaign has a budget or a stock.
     """
-    kinds = {"budget": ("spend", "Spend", "spent"), "stock": ("conversions", "Sales", "sold")}
+    kinds = {"budget": ("spend", "spend", "spent"), "stock": ("conversions", "sales", "sold")}
     kinds = {limit: words for limit, words in kinds.items() if np.isfinite(result.campaigns[limit]).any()}
     if not kinds:
         raise ValueError("no campaign has a budget or a stock.")
-    title = ", ".join(f"{words[1]} against {limit}" for limit, words in kinds.items())
+    title = " and ".join(f"{words[1]} against {limit}" for limit, words in kinds.items()).capitalize()
     figure, axes = panels(f"{title} over the period", (1.5 + 6.5 * len(kinds), 5.4), 1, len(kinds))
     for axis, (limit, (total, _, done)) in zip(axes[0], kinds.items(), strict=True):
         limited = np.isfinite(result.campaigns[limit])

@@ -4,6 +4,7 @@ The format of the iPinYou campaigns published with Cai et al., "Real-Time Biddin
 Display Advertising" (WSDM 2017): separated by spaces or tabs, no header, prices per 1,000 impressions.
 """
 
+import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+from numpy.typing import NDArray
 
-from adsim.errors import LogError
+from adsim.errors import LogError, OutputError
 from adsim.logs.base import (
     BLOCK,
     CLICK,
@@ -68,6 +70,24 @@ def read_info(path: str | Path) -> Statistics:
     if not isinstance(info, dict):
         raise LogError(f"{path}: expected a JSON object with the keys {', '.join(INFO_KEYS)}.")
     return Statistics(*(_positive(path, info, key) for key in INFO_KEYS))
+
+
+def write(path: Path, click: NDArray[Any], price: NDArray[Any], pctr: NDArray[Any]) -> None:
+    """Write rows of ``click price pctr``; a path that ends in .gz is compressed.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    rows = "".join(f"{c} {p} {r!r}\n" for c, p, r in zip(click.tolist(), price.tolist(), pctr.tolist(), strict=True))
+    data = gzip.compress(rows.encode(), mtime=0) if path.suffix == ".gz" else rows.encode()
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from None
 
 
 def _positive(path: str | Path, info: dict[str, Any], key: str) -> float:

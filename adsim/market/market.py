@@ -154,7 +154,7 @@ class Market:
             except AgentError as error:
                 raise AgentError(f"campaign '{self.campaigns.names[group.members.start]}': {error}") from None
             if agent.privileged:
-                agent.reveal(self._hindsight())
+                agent.reveal(self.hindsight())
             agents.append(agent)
         return agents
 
@@ -205,7 +205,7 @@ class Market:
             name, value = self.campaigns.names[wrong[0]], multipliers[wrong[0]]
             raise AgentError(f"campaign '{name}', tick {tick}: multiplier {value} must be finite and at least 0.")
 
-    def _hindsight(self) -> Hindsight:
+    def hindsight(self) -> Hindsight:
         """The whole period's truth for one campaign against posted prices."""
         if self.scenario.size != 1 or not self._world.has_posted or self._rule.slots > 1:
             raise AgentError("the agent oracle needs a market with one campaign, one slot and posted competition.")

@@ -1,0 +1,109 @@
+"""Shipped scenarios run; wrong ones are refused in words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import adsim
+from adsim.errors import AdsimError, ScenarioError
+from adsim.market.scenario import scenario_names
+
+SMALL = {"market.opportunities": 3000, "market.ticks": 6}
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_a_shipped_scenario_says_what_it_shows_and_runs(name: str) -> None:
+    scenario = adsim.load_scenario(name)
+    assert scenario.description
+    changes = SMALL if isinstance(scenario.traffic.curve, str) else {"market.opportunities": 3000}
+    result = adsim.Market(scenario.replace(changes), seed=1).run()
+    assert result.summary["revenue"] > 0
+    assert np.isfinite(result.campaigns[["value", "spend"]].to_numpy()).all()
+
+
+def test_replace_keeps_everything_else() -> None:
+    scenario = adsim.load_scenario("quickstart")
+    changed = scenario.replace({"auction.mechanism": "vcg", "campaigns.0.budget": 7})
+    assert changed.auction.mechanism == "vcg"
+    assert changed.replace({"auction.mechanism": "gsp"}).campaigns[0].budget.range() == (7, 7)
+    assert changed.traffic == scenario.traffic
+
+
+def test_a_file_can_be_named_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[[campaigns]]\nvalue = 2\nbudget = 5\n")
+    assert adsim.load_scenario(path).name == "mine"
+
+
+FAULTS = {
+    "unknown key": ({"auction.mechanisn": "gsp"}, "auction: unknown key 'mechanisn'. Did you mean 'mechanism'?"),
+    "unknown campaign key": ({"campaigns.0.buget": 1}, "campaigns.0: unknown key 'buget'. Did you mean 'budget'?"),
+    "unknown traffic key": ({"traffic.ctr_noize": 1}, "traffic: unknown key 'ctr_noize'. Did you mean 'ctr_noise'?"),
+    "unknown mechanism": ({"auction.mechanism": "gps"}, "unknown mechanism 'gps'. Did you mean 'gsp'?"),
+    "unknown agent": ({"campaigns.0.agent": "pdi"}, "unknown agent 'pdi'. Did you mean 'pid'?"),
+    "unknown agent parameter": ({"campaigns.0.agent": "pid:integrall=1"}, "Did you mean 'integral'?"),
+    "no slot": ({"auction.exposure": None, "auction.slots": 0}, "auction.slots = 0"),
+    "empty exposure": ({"auction.exposure": []}, "exposure is empty"),
+    "increasing exposure": ({"auction.exposure": [0.5, 0.6]}, "must lie in (0, 1] and not increase"),
+    "slots contradict exposure": ({"auction.slots": 3}, "slots = 3, but exposure lists 2"),
+    "two slots in second price": ({"auction.mechanism": "second_price"}, "second_price sells one slot"),
+    "negative budget": ({"campaigns.0.budget": -3}, "campaigns.0.budget = -3: must be positive"),
+    "NaN budget": ({"campaigns.0.budget": float("nan")}, "must be a number"),
+    "infinite budget": ({"campaigns.0.budget": float("inf")}, "campaigns.0.budget"),
+    "target ROI 0": ({"campaigns.0.target_roi": 0}, "campaigns.0.target_roi = 0: must be positive"),
+    "ROI and CPA": ({"campaigns.0.target_cpa": 5}, "give target_roi or target_cpa, not both"),
+    "experience missing": ({"auction.beta": 1}, "traffic.experience is missing"),
+    "no campaign": ({"campaigns": []}, "campaigns: "),
+    "curve of another length": ({"traffic.curve": [1, 2]}, "traffic.curve has 2 weights for 48 ticks"),
+    "rate above 1": ({"traffic.ctr": 1.5}, "ctr: a rate must not exceed 1"),
+    "unknown distribution": ({"traffic.ctr": {"distribution": "lognormel"}}, "Did you mean 'lognormal'?"),
+    "uniform upside down": ({"traffic.ctr": {"distribution": "uniform", "low": 0.2, "high": 0.1}}, "lies above high"),
+    "no such place": ({"campaigns.7.budget": 1}, "no such place"),
+    "unknown predictor": ({"predictor.kind": "nois"}, "Did you mean 'noise'?"),
+    "predictor parameter": ({"predictor.ctr_eror": 1}, "Did you mean 'ctr_error'?"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_with_its_place_and_remedy(name: str) -> None:
+    changes, words = FAULTS[name]
+    with pytest.raises(AdsimError) as fault:
+        adsim.load_scenario("quickstart").replace(changes)
+    assert words in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_an_auction_that_charges_liquid_value_needs_targets() -> None:
+    scenario = adsim.load_scenario("display_rtb")
+    with pytest.raises(ScenarioError, match=r"campaigns\.0 has neither target_roi nor target_cpa"):
+        scenario.replace({"auction.mechanism": "lpa"})
+
+
+def test_a_value_maximizer_without_constraint_needs_to_say_how_it_bids() -> None:
+    scenario = adsim.market.scenario.read_scenario({"campaigns": [{"name": "free"}]}, "test")
+    with pytest.raises(AdsimError, match="campaign 'free': a value maximizer without budget, target ROI or stock"):
+        adsim.Market(scenario).run()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("quickstrat", "Did you mean 'quickstart'?"), ("missing.toml", "no such file"), ("a/b", "no such file")],
+)
+def test_a_scenario_that_does_not_exist(name: str, words: str) -> None:
+    with pytest.raises(AdsimError) as fault:
+        adsim.load_scenario(name)
+    assert words in str(fault.value)
+
+
+def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("[auction\n")
+    with pytest.raises(ScenarioError, match="not a TOML file"):
+        adsim.load_scenario(path)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x"])
+def test_a_seed_is_a_whole_number(seed: object) -> None:
+    with pytest.raises(ScenarioError, match="seed"):
+        adsim.Market(adsim.load_scenario("quickstart"), seed=seed)  # type: ignore[arg-type]
