@@ -12,10 +12,14 @@ class UnknownName(AdsimError):
     """A mechanism, agent, scenario or key that does not exist; the nearest one is named."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
-        known = sorted(known)
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        self.what, self.name, self.known = what, name, sorted(known)
+        nearest = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
         hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-        super().__init__(f"unknown {what} '{name}'.{hint} Known: {', '.join(known) or 'none'}.")
+        super().__init__(f"unknown {what} '{name}'.{hint} Known: {', '.join(self.known) or 'none'}.")
+
+    def __reduce__(self) -> tuple[type["UnknownName"], tuple[str, str, list[str]]]:
+        """Cross from a worker process with what it was made of."""
+        return UnknownName, (self.what, self.name, self.known)
 
 
 class ScenarioError(AdsimError):

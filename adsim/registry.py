@@ -43,6 +43,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
 }
 
+SINGULAR = {"mechanisms": "mechanism", "agents": "agent", "predictors": "predictor", "logs": "log format"}
+
 
 @cache
 def known(kind: str) -> dict[str, str]:
@@ -86,28 +88,25 @@ def literal(text: str) -> Any:
     try:
         return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (ValueError, SyntaxError):
-        return text
+        return float(text) if text.lower() in ("nan", "inf", "-inf") else text
 
 
 def create(kind: str, name: str, parameters: dict[str, Any]) -> Any:
-    """Construct a plug-in, naming the parameter that it does not take.
+    """Construct a plug-in, naming the parameter that it does not take or that is missing.
 
     Raises
     ------
     UnknownName
         For an unknown name or parameter.
+    AdsimError
+        For a missing parameter.
     """
     plugin = load(kind, name)
-    takes = parameter_names(plugin)
+    takes = inspect.signature(plugin).parameters
     for key in parameters:
         if key not in takes:
-            raise UnknownName(f"parameter of {kind[:-1]} '{name}'", key, takes)
-    try:
-        return plugin(**parameters)
-    except TypeError as error:
-        raise AdsimError(f"{kind[:-1]} '{name}': {error}.") from None
-
-
-def parameter_names(plugin: Any) -> list[str]:
-    """What a plug-in's constructor takes."""
-    return list(inspect.signature(plugin).parameters)
+            raise UnknownName(f"parameter of the {SINGULAR[kind]} {name},", key, takes)
+    missing = [key for key, what in takes.items() if what.default is what.empty and key not in parameters]
+    if missing:
+        raise AdsimError(f"{SINGULAR[kind]} {name}: give it {missing[0]}, as in {name}:{missing[0]}=1.")
+    return plugin(**parameters)

@@ -48,6 +48,8 @@ class PublicFacts(NamedTuple):
     """What the platform tells every campaign about the market."""
 
     mechanism: str
+    negative_bids: bool
+    """Whether the mechanism takes them."""
     traffic_share: Floats
     """Expected share of the period's opportunities in each tick; (ticks,), sums to 1."""
     history: History | None

@@ -47,4 +47,5 @@ class StockDual(Agent):
         affordable = observation.budget_left * self.constraints.target_roi / value
         left = np.minimum(observation.stock_left, affordable)
         self._plan = left * share_of_rest(self.market, observation.tick)
-        return self._rate - self._dual
+        multiplier = self._rate - self._dual
+        return multiplier if self.market.negative_bids else np.maximum(multiplier, 0.0)

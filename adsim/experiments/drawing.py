@@ -44,6 +44,7 @@ STYLE: Any = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 11,
 }
+NARROWEST = 7
 _STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 
 P = ParamSpec("P")
@@ -63,8 +64,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def panels(
     title: str, size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure of a size in inches with a title, and its axes as an array (rows, columns)."""
-    figure = Figure(figsize=size, layout="constrained")
+    """A figure of a size in inches, wide enough for its title, and its axes as an array (rows, columns)."""
+    figure = Figure(figsize=(max(size[0], NARROWEST), size[1]), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
@@ -93,7 +94,8 @@ def label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]]) -> 
     box, point = axes.get_window_extent(), axes.figure.dpi / 72
     places = spread(pixels, 15 * point, box.y0, box.y1)
     for (y, label, color), shift in zip(ends, (places - pixels) / point, strict=True):
-        line = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 2, "relpos": (0, 0.5)}
+        line: dict[str, Any] = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "relpos": (0, 0.5)}
+        line |= {"patchA": None, "shrinkA": 2, "shrinkB": 2}
         axes.annotate(
             label, (x, y), (18, shift), textcoords="offset points", color=color, va="center", arrowprops=line
         )

@@ -67,7 +67,8 @@ def variants(comparison: Comparison) -> Figure:
     others = [name for name in names if name != baseline]
     metrics = [name for name in UNITS if comparison.runs[name].any() and comparison.runs[name].notna().all()][:4]
     rows = 2 if others else 1
-    title = f"{comparison.scenario.name}: {comparison.varied}s on the same {len(comparison.seeds)} markets"
+    markets = "one market" if len(comparison.seeds) == 1 else f"the same {len(comparison.seeds)} markets"
+    title = f"{comparison.scenario.name}: {comparison.varied}s on {markets}"
     size = 1.6 + 2.9 * len(metrics), 1.8 + rows * (1.0 + 0.34 * len(names))
     figure, axes = panels(title, size, rows, len(metrics), sharey="row")
     for column, metric in enumerate(metrics):

@@ -146,7 +146,9 @@ class Market:
     def _make_agents(self) -> list[Agent]:
         """Construct each group's agent and reset it with its campaigns."""
         agents = []
-        facts = PublicFacts(self.scenario.auction.mechanism, self.traffic_share, None)
+        mechanism = self.scenario.auction.mechanism
+        negative = registry.load("mechanisms", mechanism).bids_may_be_negative
+        facts = PublicFacts(mechanism, negative, self.traffic_share, None)
         for group in self.campaigns.groups:
             agent: Agent = registry.create("agents", *registry.parse(group.agent))
             try:
