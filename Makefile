@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DATA ?= ../shared/data
-SLOW_LOG := $(DATA)/ipinyou-2997
+# Recorded logs, which are not part of the repository: https://github.com/han-cai/rlb-dp has campaign 2997
+ADSIM_DATA ?= ../shared/data
+LOG := $(ADSIM_DATA)/ipinyou-2997/test.theta.txt.gz
+INFO := $(ADSIM_DATA)/ipinyou-2997/info.json
+BIDDERS := ecpc,linear:b0=10,pid,feedback
 
 .PHONY: help demo test lint bench format clean
 
@@ -23,7 +26,12 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/adsim compare quanzhantui --seeds 20 --out runs/quanzhantui
 	$(BIN)/adsim run quickstart --out runs/quickstart
-	$(BIN)/adsim replay $(REPLAY) --out runs/replay
+	@if [ -f $(LOG) ]; then set -x; \
+	  $(BIN)/adsim replay --log $(LOG) --info $(INFO) --bidders $(BIDDERS) --out runs/replay; \
+	else echo "$(LOG) is not here: replaying a log recorded from a scenario instead"; set -x; \
+	  $(BIN)/adsim record display_rtb --out runs/display_rtb.log.gz && \
+	  $(BIN)/adsim replay --log runs/display_rtb.log.gz --bidders ecpc,linear:b0=60,pid,feedback --c0 1/8 --out runs/replay; \
+	fi
 	@echo "Pictures: runs/quanzhantui, runs/quickstart, runs/replay"
 
 test: $(READY)

@@ -203,6 +203,19 @@ def replay_(
         console.show(console.replay_table(found), *_saved(folder))
 
 
+@app.command(name="record")
+def record_(
+    scenario: ScenarioName,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The log; compressed if it ends in .gz.")],
+    seed: Seed = 0,
+    changes: Changes = [],  # noqa: B006
+) -> None:
+    """Write a scenario's traffic down as a log of click, price and pctr, to be replayed."""
+    from adsim.experiments.record import record
+
+    console.show(f"{record(_scenario(scenario, changes), out, seed):,} opportunities recorded in {out}.")
+
+
 @app.command(name="list")
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help=f"One of {', '.join(KINDS)}.")] = None,

@@ -13,7 +13,7 @@ class UnknownName(AdsimError):
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         self.what, self.name, self.known = what, name, sorted(known)
-        nearest = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)
         hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
         super().__init__(f"unknown {what} '{name}'.{hint} Known: {', '.join(self.known) or 'none'}.")
 

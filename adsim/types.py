@@ -91,4 +91,6 @@ class Hindsight(NamedTuple):
     value: Floats
     """True expected value of an exposure; (T,)."""
     price: Floats
-    """Bid to beat, which is the price; (T,)."""
+    """Bid to beat; (T,)."""
+    cost: Floats
+    """Expected charge for a win; (T,)."""

@@ -60,6 +60,7 @@ def require_positive(name: str, value: float) -> float:
     AgentError
         When it is not a positive, finite number.
     """
-    if not (isinstance(value, int | float) and 0 < value < float("inf")):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and 0 < value < float("inf")):
         raise AgentError(f"{name} = {value!r}: must be a positive number.")
     return value

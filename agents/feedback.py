@@ -7,8 +7,10 @@ from adsim.agents.estimates import sales, share_of_rest, start_multiplier, value
 from adsim.errors import AgentError
 from adsim.types import Constraints, Floats, Observation, PublicFacts
 
-ROI_FLOOR = 0.5
-"""No price exceeds the bid, so bidding 1 / target keeps the target; half of that is low enough to pay back a debt."""
+ROI_RANGE = 0.5, 10.0
+"""Bounds of the ROI multiplier times the target. No price exceeds the bid, so 1 keeps the target for sure, and half
+of that is low enough to pay back a debt; without an upper bound, who wins everything at no risk would bid any sum.
+"""
 
 
 class Feedback(Agent):
@@ -40,7 +42,8 @@ class Feedback(Agent):
         start = np.log(start_multiplier(constraints, market))
         self._logs = np.stack([start, start, start])
         self._ceiling = np.where(constraints.maximizes_value, np.inf, 0.0)
-        self._roi_floor = start + np.log(ROI_FLOOR)
+        self._start = start
+        self._roi_range = [start + np.log(bound) for bound in ROI_RANGE]
         self._planned_spend = np.zeros(start.size)
         self._planned_sales = np.zeros(start.size)
 
@@ -48,7 +51,7 @@ class Feedback(Agent):
         """Move each constraint's multiplier by its slack in the last tick, and bid with the least."""
         if observation.tick > 0:
             self._logs += self.step * self._slacks(observation)
-            self._logs[0] = np.maximum(self._logs[0], self._roi_floor)
+            self._logs[0] = np.clip(self._logs[0], *self._roi_range)
         bid = np.clip(np.minimum(self._logs.min(axis=0), self._ceiling), -20, 20)
         self._logs = np.clip(self._logs, bid - self.step, bid + self.step)
         share = share_of_rest(self.market, observation.tick)
@@ -60,7 +63,8 @@ class Feedback(Agent):
         """Relative slack of target ROI, budget and stock in the last tick, in [-1, 1].
 
         What the period has earned beyond its target so far may be spent over the rest of it, and a debt is paid
-        back over the rest: the last tick's slack is taken together with the coming tick's share of that.
+        back over the rest: the last tick's slack is taken together with the coming tick's share of that. Who won
+        nothing returns towards 1 / target, and lower while in debt: to bid on would risk a win that nothing pays for.
         """
         value, target = self.constraints.value_per_conversion, self.constraints.target_roi
         trust = value_per_predicted(observation, value)
@@ -68,7 +72,8 @@ class Feedback(Agent):
         saved = trust * observation.total.predicted_value - target * observation.total.spend
         due = target * observation.last.spend
         earned = trust * observation.last.predicted_value + share * saved
-        idle = np.where(target > 0, np.sign(saved), 1.0)
+        idle = np.where(saved < 0, -1.0, np.clip((self._start - self._logs[0]) / self.step, -1, 1))
+        idle = np.where(target > 0, idle, 1.0)
         roi = np.where(due > 0, (earned - due) / np.where(due > 0, due, 1), idle)
         budget = _relative_slack(self._planned_spend, observation.last.spend)
         stock = _relative_slack(self._planned_sales, sales(observation, value))

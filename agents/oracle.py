@@ -10,10 +10,10 @@ from adsim.types import Constraints, Floats, Hindsight, Observation, PublicFacts
 class HindsightThreshold(Agent):
     """Knows all values and posted prices of the period, and bids the best single multiplier.
 
-    Opportunities are taken in the order of price / predicted value, which is the order in which a rising
-    multiplier wins them, as long as budget and target ROI hold. Against posted prices under second price this is
-    the best uniform bid (budget and ROI rank opportunities alike, so the optimum is one threshold). It needs one
-    campaign and posted competition.
+    Opportunities are taken in the order of price / predicted value, in which a rising multiplier wins them, as far as
+    budget and target ROI hold and the objective gains. Against posted prices under second price this is the best
+    uniform bid (budget and ROI rank opportunities alike, so the optimum is one threshold). It needs one campaign, one
+    slot and posted competition.
     """
 
     privileged = True
@@ -25,8 +25,9 @@ class HindsightThreshold(Agent):
 
     def reveal(self, hindsight: Hindsight) -> None:
         """Find the threshold."""
-        budget, target = self.constraints.budget[0], self.constraints.target_roi[0]
-        self._multiplier = best_threshold(hindsight, float(budget), float(target))
+        c = self.constraints
+        budget, target = float(c.budget[0]), float(c.target_roi[0])
+        self._multiplier = best_threshold(hindsight, budget, target, maximizes_value=bool(c.maximizes_value[0]))
 
     def act(self, observation: Observation) -> Floats:
         """The threshold in every tick."""
@@ -35,8 +36,8 @@ class HindsightThreshold(Agent):
         return np.full(observation.budget_left.size, self._multiplier)
 
 
-def best_threshold(hindsight: Hindsight, budget: float, target_roi: float) -> float:
-    """The largest multiplier whose wins against posted prices keep to the budget and the target ROI.
+def best_threshold(hindsight: Hindsight, budget: float, target_roi: float, *, maximizes_value: bool = True) -> float:
+    """The multiplier whose wins against posted prices bring most within the budget and the target ROI.
 
     Parameters
     ----------
@@ -46,16 +47,19 @@ def best_threshold(hindsight: Hindsight, budget: float, target_roi: float) -> fl
         Money; inf without a budget.
     target_roi : float
         0 without a target.
+    maximizes_value : bool
+        Whether value counts, or value less cost.
     """
     worth = hindsight.predicted_value > 0
-    predicted, value, price = (field[worth] for field in hindsight)
+    predicted, value, price, cost = (field[worth] for field in hindsight)
     ratio = price / predicted
     order = np.argsort(ratio, kind="stable")
-    spend, earned = np.cumsum(price[order]), np.cumsum(value[order])
-    allowed = np.flatnonzero((spend <= budget) & (earned >= target_roi * spend))
-    if allowed.size == 0:
+    ratio, spend, earned = ratio[order], np.cumsum(cost[order]), np.cumsum(value[order])
+    together = np.append(ratio[1:] == ratio[:-1], False)  # equal ratios are won together or not at all
+    gain = np.where(maximizes_value, earned, earned - spend)
+    gain[together | (spend > budget) | (earned < target_roi * spend)] = 0
+    if not np.any(gain > 0):
         return 0.0
-    last = int(allowed[-1])
-    threshold = ratio[order[last]]
-    above = ratio[order[last + 1]] if last + 1 < order.size else 2 * threshold + 1
-    return float((threshold + above) / 2)
+    last = int(np.argmax(gain))
+    above = ratio[last + 1] if last + 1 < ratio.size else 2 * ratio[last] + 1
+    return float((ratio[last] + above) / 2)

@@ -44,6 +44,7 @@ class PidPacing(Agent):
             self._log += self.proportional * error + self.integral * self._sum
             self._log += self.derivative * (error - self._error)
             self._sum = np.clip(self._sum, -5, 5)
+            self._log = np.clip(self._log, -20, 20)
             self._error = error
         self._plan = observation.budget_left * share_of_rest(self.market, observation.tick)
-        return np.exp(np.clip(self._log, -20, 20))
+        return np.exp(self._log)

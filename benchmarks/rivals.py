@@ -68,7 +68,9 @@ class NumpyMarket:
         if self.truncated:
             reach = 2 * rng.random(shape[1])
             return rate, truncnorm.rvs(-reach, reach, loc=rate, scale=0.15 * rate, size=shape, random_state=rng)
-        errors = np.exp(0.15 * rng.normal(size=shape) - 0.0225 / 2) * np.exp(0.15 * rng.normal(size=shape) - 0.0225 / 2)
+        errors = np.exp(0.15 * rng.normal(size=shape) - 0.0225 / 2) * np.exp(
+            0.15 * rng.normal(size=shape) - 0.0225 / 2
+        )
         return np.minimum(1, rate * errors), rate
 
     def _tick(self, tick: int, count: int) -> None:

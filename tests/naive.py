@@ -256,7 +256,7 @@ def market(
         liquid = [kind(1 / roi if roi else 0) * traffic.value[n][t] for n, roi in enumerate(terms.target_roi)]
         quality, experience = [kind(q) for q in terms.quality], [traffic.experience[n][t] for n in range(size)]
         if traffic.posted is not None:
-            caps, bids, liquid = [*caps, kind(1e30)], [*bids, traffic.posted[t]], [*liquid, kind(0)]
+            caps, bids, liquid = [*caps, kind(1e30)], [*bids, traffic.posted[t]], [*liquid, traffic.posted[t]]
             quality, experience = [*quality, kind(1)], [*experience, kind(0)]
         page = MECHANISMS[mechanism](
             Auction(bids, quality=quality, experience=experience, liquid=liquid, caps=caps, page=t, **auction)

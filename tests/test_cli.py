@@ -204,7 +204,7 @@ def test_version_and_module() -> None:
         (["run", "quickstart", "--set", "auction.slots=0"], "auction.slots = 0"),
         (["run", "quickstart", "--set", "auction.exposure=[0.5, 0.8]"], "not increase"),
         (["run", "quickstart", "--set", "campaigns.0.budget=-5"], "campaigns.0.budget = -5"),
-        (["run", "quickstart", "--set", "campaigns.0.budget=nan"], "campaigns.0.budget = 'nan'"),
+        (["run", "quickstart", "--set", "campaigns.0.budget=nan"], "campaigns.0.budget = nan: must be a number"),
         (["run", "quickstart", "--set", "campaigns.0.target_roi=0"], "campaigns.0.target_roi = 0"),
         (["run", "quickstart", "--set", "campaigns.0.agent=linear:bo=1"], "Did you mean 'b0'?"),
         (["run", "quickstart", "--set", "campaigns.0.agent=fixed:multiplier=-1"], "must be a positive number"),

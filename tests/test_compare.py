@@ -135,7 +135,7 @@ def test_impossible_comparisons_are_refused(options: dict[str, object], error: t
 
 
 def test_an_error_in_a_worker_reaches_the_caller() -> None:
-    with pytest.raises(AgentError, match=r"oracle, seed [01]: the agent oracle needs"):
+    with pytest.raises(AgentError, match=r"oracle, seed [01]: the truth is shown in markets with one campaign"):
         compare(small("quickstart"), agents=["oracle"], seeds=2, workers=2)
 
 

@@ -577,7 +577,8 @@ def test_oracle_is_the_best_of_all_multipliers(
     rng = np.random.default_rng(seed)
     value = rng.uniform(0.05, 1, opportunities)
     predicted = value * rng.uniform(1 - error, 1 + error, opportunities)
-    hindsight = Hindsight(predicted, value, rng.uniform(0.01, 1, opportunities))
+    price = rng.uniform(0.01, 1, opportunities)
+    hindsight = Hindsight(predicted, value, price, price)
     won = best_threshold(hindsight, budget, target) * predicted >= hindsight.price
     assert hindsight.price[won].sum() <= budget
     assert value[won].sum() >= target * hindsight.price[won].sum()
@@ -587,7 +588,7 @@ def test_oracle_is_the_best_of_all_multipliers(
 def test_oracle_keeps_to_its_constraints_where_many_prices_tie() -> None:
     predicted, price = np.ones(10), np.ones(10)
     value = np.array([1.0] * 5 + [0.5] * 5)
-    threshold = best_threshold(Hindsight(predicted, value, price), np.inf, 1.0)
+    threshold = best_threshold(Hindsight(predicted, value, price, price), np.inf, 1.0)
     won = threshold * predicted >= price
     assert value[won].sum() >= price[won].sum()
 
@@ -654,7 +655,7 @@ def test_hindsight_is_what_the_market_then_brings() -> None:
     ],
 )
 def test_oracle_needs_one_campaign_one_slot_and_posted_prices(market: dict[str, Any]) -> None:
-    with pytest.raises(AgentError, match="one campaign, one slot and posted competition"):
+    with pytest.raises(AgentError, match="one campaign, posted competition and one slot"):
         Market(make(**market)).run()
 
 
@@ -800,7 +801,7 @@ def test_only_a_privileged_agent_is_shown_the_truth() -> None:
 
 def test_an_agent_that_is_no_oracle_refuses_the_truth() -> None:
     with pytest.raises(AgentError, match="may not see the truth"):
-        registry.create("agents", "truthful", {}).reveal(Hindsight(*np.ones((3, 1))))
+        registry.create("agents", "truthful", {}).reveal(Hindsight(*np.ones((4, 1))))
 
 
 @pytest.mark.parametrize("name", sorted(set(registry.BUILT_IN["agents"]) - {"oracle"}))

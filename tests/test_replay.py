@@ -277,7 +277,7 @@ def constraints(target_roi: list[float], value: float = 1.0) -> Constraints:
 
 
 def test_linear_agent() -> None:
-    market = PublicFacts("second_price", np.ones(1), History(0.25, 8.0))
+    market = PublicFacts("second_price", False, np.ones(1), History(0.25, 8.0))
     agent = Linear(b0=10)
     agent.reset(constraints([0, 0]), market)
     assert agent.act(None).tolist() == [40.0, 40.0]
@@ -292,7 +292,7 @@ def test_linear_agent() -> None:
 
 
 def test_ecpc_agent() -> None:
-    market = PublicFacts("second_price", np.ones(1), History(0.25, 8.0))
+    market = PublicFacts("second_price", False, np.ones(1), History(0.25, 8.0))
     agent = ExpectedCostPerClick()
     agent.reset(constraints([0, 2], value=4.0), market)
     assert agent.act(None).tolist() == [2.0, 2.0]

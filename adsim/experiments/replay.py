@@ -214,7 +214,7 @@ def _parameters(agent: Agent) -> str:
 def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History) -> Counts:
     """Impressions, clicks and cost of every episode, shape (episodes, 3)."""
     cuts = rules.episode * np.arange(rules.ticks + 1) // rules.ticks
-    market = PublicFacts("second_price", np.diff(cuts) / rules.episode, history)
+    market = PublicFacts("second_price", False, np.diff(cuts) / rules.episode, history)
     constraints = Constraints(
         value_per_conversion=np.ones(1),
         maximizes_value=np.ones(1, dtype=np.bool_),
@@ -227,7 +227,8 @@ def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History)
         episode = tape.part(start, start + rules.episode)
         agent.reset(constraints, market)
         if agent.privileged:
-            agent.reveal(Hindsight(episode.value, episode.click.astype(float), episode.price.astype(float)))
+            price = episode.price.astype(float)
+            agent.reveal(Hindsight(episode.value, episode.click.astype(float), price, price))
         won.append(_play_episode(agent, episode, budget, cuts, rules.max_bid))
     return np.array(won)
 

@@ -13,6 +13,7 @@ def make_rule(
 ) -> Rule:
     """The auction's parameters, typed."""
     kind: Any = np.dtype(dtype).type
+    reserve += 0.0  # -0.0 would rank below every key
     below = np.nextafter(kind(reserve), kind(-1)) if reserve > 0 else kind(-0.5)
     return Rule(
         slots=len(exposure),

@@ -39,6 +39,8 @@ class Accounts(NamedTuple):
     """(N,)"""
     scan_key: NDArray[np.uint64]
     """(1,)"""
+    exposure: Doubles
+    """(K,)"""
     charge_on: int
     expected: bool
     pays_liquid_value: bool
@@ -69,7 +71,7 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
         for k in range(rule.slots):
             n = ranking.winner[k, t]
             if 0 <= n < accounts.budget.size:
-                exposure = np.float64(rule.exposure[k])
+                exposure = accounts.exposure[k]
                 shown, clicks, conversions = _outcome(accounts, truth, exposure, depth, opportunity, n, t)
                 charge = _charge(accounts, candidates, truth, ranking.price[k, t], shown, clicks, conversions, n, t)
                 row = accounts.ledger[n]

@@ -28,14 +28,14 @@ class Campaigns(NamedTuple):
     """Arrays of shape (N,)."""
 
     def of(self, members: slice) -> Constraints:
-        """The constraints of some."""
+        """The constraints of some, as copies: an agent cannot rewrite what it may not break."""
         c = self.constraints
         return Constraints(
-            c.value_per_conversion[members],
-            c.maximizes_value[members],
-            c.budget[members],
-            c.target_roi[members],
-            c.stock[members],
+            c.value_per_conversion[members].copy(),
+            c.maximizes_value[members].copy(),
+            c.budget[members].copy(),
+            c.target_roi[members].copy(),
+            c.stock[members].copy(),
         )
 
 

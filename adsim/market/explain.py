@@ -1,7 +1,8 @@
 """Validation faults in words: where, what was found, what would fit."""
 
 from collections.abc import Mapping
-from typing import Any, Union, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -54,6 +55,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     """The tables among the types that an annotation allows."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, tuple, getattr(__import__("types"), "UnionType", None)):
+    if get_origin(annotation) is Annotated:
+        return _models(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType, tuple):
         return [model for part in get_args(annotation) for model in _models(part)]
     return []

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from adsim.kernels.jit import jit
-from adsim.kernels.settlement import settle
+from adsim.kernels.settlement import CONVERSION, EXPOSURE, settle
 from adsim.market.world import fill_tile
 from adsim.mechanisms.clear import numbered, recompile
 from adsim.mechanisms.dispatch import NUMBERS, clear_tile
@@ -35,8 +35,8 @@ def run_tick(mechanism, world, truth, scratch, candidates, rule, ranking, accoun
 
 
 @jit
-def reveal_tick(world, truth, scratch, candidates, predicted, value, price, first, last):
-    """Write out predicted value, true expected value and posted price of the first campaign's opportunities."""
+def reveal_tick(world, truth, scratch, candidates, predicted, value, price, cost, first, last):
+    """Write out what is in `Hindsight` of the first campaign's opportunities."""
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):
         width = min(size, last - origin)
@@ -45,6 +45,11 @@ def reveal_tick(world, truth, scratch, candidates, predicted, value, price, firs
             predicted[origin + t] = candidates.value[0, t]
             value[origin + t] = np.float64(truth.ctr[0, t]) * truth.cvr[0, t] * truth.amount[0, t]
             price[origin + t] = candidates.value[candidates.value.shape[0] - 1, t]
+            cost[origin + t] = 1.0
+            if world.charge_on != EXPOSURE:
+                cost[origin + t] = np.float64(truth.ctr[0, t]) / candidates.rate[0, t]
+            if world.charge_on == CONVERSION:
+                cost[origin + t] *= truth.cvr[0, t]
 
 
 @cache

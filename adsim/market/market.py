@@ -11,7 +11,7 @@ from adsim.errors import AgentError, ScenarioError
 from adsim.kernels.auction import UNCAPPED, Ranking, Rule
 from adsim.kernels.clearing import make_ranking, make_rule
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
-from adsim.market.campaigns import Campaigns, make_campaigns
+from adsim.market.campaigns import Campaigns, Group, make_campaigns
 from adsim.market.curve import tick_bounds, traffic_share
 from adsim.market.loop import compile_for, reveal_tick
 from adsim.market.result import Result
@@ -21,6 +21,8 @@ from adsim.market.world import Stream
 from adsim.mechanisms.dispatch import NUMBERS
 from adsim.types import Floats, Hindsight, Observation, PublicFacts, Totals
 
+LARGEST = 1e20
+"""Multipliers stay below, so that bids are finite in float32."""
 FIELDS = len(Totals._fields)
 
 
@@ -48,6 +50,8 @@ class Market:
     def __init__(self, scenario: Scenario, seed: int = 0, *, window: int = 512) -> None:
         if not (isinstance(seed, int | np.integer) and 0 <= seed < 2**63):
             raise ScenarioError(f"seed = {seed!r}: must be a whole number of at least 0.")
+        if window < 1:
+            raise ScenarioError(f"window = {window!r}: must be a whole number of at least 1.")
         self.scenario, self.seed, self._window = scenario, int(seed), window
         seeds = Seeds(self.seed)
         traits = draw_traits(scenario, seeds)
@@ -102,7 +106,7 @@ class Market:
         for tick in range(ticks):
             for group, agent in zip(self.campaigns.groups, agents, strict=False):
                 seen = self._observe(tick, group.members, history, accounts)
-                bids[tick, group.members] = agent.act(seen)
+                bids[tick, group.members] = self._answer(agent.act(seen), group)
             self._check(bids[tick], tick)
             self._run_tick(tick, bids[tick], accounts, record)
             history[tick + 1] = accounts.ledger
@@ -148,8 +152,8 @@ class Market:
         agents = []
         mechanism = self.scenario.auction.mechanism
         negative = registry.load("mechanisms", mechanism).bids_may_be_negative
-        facts = PublicFacts(mechanism, negative, self.traffic_share, None)
         for group in self.campaigns.groups:
+            facts = PublicFacts(mechanism, negative, self.traffic_share.copy(), None)
             agent: Agent = registry.create("agents", *registry.parse(group.agent))
             try:
                 agent.reset(self.campaigns.of(group.members), facts)
@@ -171,13 +175,14 @@ class Market:
         scan, clicks, conversions = self._keys
         return Accounts(
             ledger=np.zeros((size, FIELDS)),
-            budget=constraints.budget,
+            budget=constraints.budget.copy(),
             budget_left=constraints.budget.copy(),
             stock_left=constraints.stock.copy(),
             liquid_rate=self._liquid_rate,
             click_key=_entity_keys(clicks, index),
             conversion_key=_entity_keys(conversions, index),
             scan_key=np.array([scan]),
+            exposure=np.array(self.scenario.auction.slot_exposure),
             charge_on=self._world.charge_on,
             expected=self.scenario.market.outcomes == "expected",
             pays_liquid_value=registry.load("mechanisms", self.scenario.auction.mechanism).pays_liquid_value,
@@ -199,24 +204,45 @@ class Market:
             accounts.stock_left[members].copy(),
         )
 
+    def _answer(self, multipliers: Any, group: Group) -> Floats:
+        """What an agent answered, if it is one number for each of its campaigns."""
+        size = group.members.stop - group.members.start
+        try:
+            answer = np.asarray(multipliers, np.float64)
+        except (TypeError, ValueError):
+            answer = np.empty(0)
+        if answer.shape != (size,):
+            name = self.campaigns.names[group.members.start]
+            raise AgentError(f"campaign '{name}': agent {group.agent} must answer with an array of shape ({size},).")
+        return answer
+
     def _check(self, multipliers: Floats, tick: int) -> None:
         """Refuse multipliers that no auction can clear, naming the campaign and its agent."""
         negative = registry.load("mechanisms", self.scenario.auction.mechanism).bids_may_be_negative
-        wrong = np.flatnonzero(~(np.isfinite(multipliers) & (negative | (multipliers >= 0))))
+        wrong = np.flatnonzero(~((np.abs(multipliers) < LARGEST) & (negative | (multipliers >= 0))))
         if wrong.size:
             name, value = self.campaigns.names[wrong[0]], multipliers[wrong[0]]
             raise AgentError(f"campaign '{name}', tick {tick}: multiplier {value} must be finite and at least 0.")
 
     def hindsight(self) -> Hindsight:
         """The whole period's truth for one campaign against posted prices."""
-        if self.scenario.size != 1 or not self._world.has_posted or self._rule.slots > 1:
-            raise AgentError("the agent oracle needs a market with one campaign, one slot and posted competition.")
-        arrays = [np.empty(self.scenario.market.opportunities) for _ in Hindsight._fields]
+        scenario = self.scenario
+        mechanism = registry.load("mechanisms", scenario.auction.mechanism)
+        alone = scenario.size == 1 and self._world.has_posted and self._rule.slots == 1
+        unscored = scenario.auction.beta == 0 and scenario.campaigns[0].quality.range() == (1.0, 1.0)
+        if not (alone and unscored and mechanism.pays_next_score):
+            raise AgentError(
+                "the truth is shown in markets with one campaign, posted competition and one slot under second "
+                "price, without quality or experience in the score."
+            )
+        opportunities = scenario.market.opportunities
+        arrays = [np.empty(opportunities) for _ in Hindsight._fields]
         world, (truth, scratch, candidates) = self._world, self._tiles
-        reveal_tick(world, truth, scratch, candidates, *arrays, 0, self.scenario.market.opportunities)
-        predicted, value, price = arrays
-        seen = float(self._rule.exposure[0])
-        return Hindsight(predicted, value * seen, np.maximum(price, self._rule.reserve) * seen)
+        reveal_tick(world, truth, scratch, candidates, *arrays, 0, opportunities)
+        predicted, value, price, events = arrays
+        seen = float(scenario.auction.slot_exposure[0])
+        price = np.maximum(price, self._rule.reserve)
+        return Hindsight(predicted, value * seen, price, price * events * seen)
 
 
 def _entity_keys(key: np.uint64, index: Any) -> Any:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
@@ -110,6 +110,21 @@ class IndependentTraffic(_Table):
     experience: None = None
 
 
+def _source(table: Any) -> str:
+    source = table.get("source", "contextual") if isinstance(table, dict) else getattr(table, "source", "")
+    return str(source)
+
+
+Traffic = Annotated[
+    Annotated[ContextualTraffic, Tag("contextual")] | Annotated[IndependentTraffic, Tag("independent")],
+    Discriminator(
+        _source,
+        custom_error_type="unknown_source",
+        custom_error_message="source must be contextual or independent",
+    ),
+]
+
+
 class CompetitionTable(_Table):
     """`[competition]`: a posted bid to beat, drawn for each opportunity; a campaign wins ties against it."""
 
@@ -172,7 +187,7 @@ class Scenario(_Table):
     description: str = ""
     market: MarketTable = MarketTable()
     auction: AuctionTable = AuctionTable()
-    traffic: ContextualTraffic | IndependentTraffic = Field(ContextualTraffic(), discriminator="source")
+    traffic: Traffic = ContextualTraffic()
     competition: CompetitionTable | None = None
     predictor: PredictorTable = PredictorTable()
     campaigns: tuple[CampaignTable, ...] = Field(min_length=1)
@@ -245,7 +260,7 @@ def load_scenario(name: str | Path) -> Scenario:
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
         if not path.is_file():
-            raise ScenarioError(f"{path}: no such file.")
+            raise ScenarioError(f"{path}: no such file. A shipped scenario is named without path and .toml.")
         source, stem = path.read_bytes(), path.stem
     elif text in scenario_names():
         source, stem = resources.files("adsim.scenarios").joinpath(f"{text}.toml").read_bytes(), text

@@ -179,7 +179,7 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
     )
     value, quality = ones(), ones()
     quality[:size] = traits.quality[:, None]
-    padded = np.zeros(rows, np.float32)
+    padded = np.ones(rows, np.float32)  # a posted bid is its own liquid value
     padded[:size] = liquid_rate
     candidates = Candidates(
         value=value,

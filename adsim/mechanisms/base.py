@@ -23,6 +23,8 @@ class Mechanism(ABC):
         A stock dual may push bids below zero.
     pays_liquid_value : bool
         The winner pays its own liquid value, whatever it bids; every campaign needs a target ROI.
+    pays_next_score : bool
+        With one slot, plain bids and a single campaign, the price is the posted bid to beat.
     needs_experience : bool
         Ranks by user-experience scores.
     scored : bool
@@ -37,6 +39,7 @@ class Mechanism(ABC):
     single_slot: ClassVar[bool] = False
     bids_may_be_negative: ClassVar[bool] = False
     pays_liquid_value: ClassVar[bool] = False
+    pays_next_score: ClassVar[bool] = False
     needs_experience: ClassVar[bool] = False
     scored: ClassVar[bool] = False
     default_agent: ClassVar[str] = "feedback"

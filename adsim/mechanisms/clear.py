@@ -79,8 +79,8 @@ def clear(
     rule_class: type[Mechanism] = registry.load("mechanisms", mechanism)
     least = -LARGEST if rule_class.bids_may_be_negative else 0.0
     rows = _floats("bids", bids)
-    if rows.ndim not in (2, 3) or rows.shape[-2] == 0 or 0 in rows.shape[1:]:
-        raise AuctionError(f"bids have shape {rows.shape}: must be (T, N), or (tiles, N, B), with N at least 1.")
+    if rows.ndim not in (2, 3) or rows.size == 0:
+        raise AuctionError(f"bids have shape {rows.shape}: must be (T, N) or (tiles, N, B), none of them 0.")
     slots = check_exposure(exposure)
     if rule_class.single_slot and len(slots) > 1:
         raise AuctionError(f"{mechanism} sells one slot, exposure has {len(slots)}: use gsp or vcg.")
@@ -150,7 +150,7 @@ def check_exposure(exposure: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
+    if not (isinstance(value, int | float | np.number) and low <= value <= high):
         raise AuctionError(f"{name} = {value}: must be a number from {low:g} to {high:g}.")
 
 
@@ -158,6 +158,8 @@ def _floats(name: str, values: ArrayLike) -> NDArray[Any]:
     """A contiguous array of float32, or of float64 for anything else."""
     try:
         array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"found {array.dtype}")
         return np.ascontiguousarray(array, np.float32 if array.dtype == np.float32 else np.float64)
     except (TypeError, ValueError) as error:
         raise AuctionError(f"{name}: must be an array of numbers ({error}).") from None

@@ -30,3 +30,4 @@ class GeneralizedSecondPrice(Mechanism):
     name = "gsp"
     summary = "rank by score, pay the least bid that keeps the slot"
     clear_tile = staticmethod(clear_tile)
+    pays_next_score = True

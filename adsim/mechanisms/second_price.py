@@ -11,3 +11,4 @@ class SecondPrice(Mechanism):
     summary = "one slot; pay the least bid that still wins"
     clear_tile = staticmethod(clear_tile)
     single_slot = True
+    pays_next_score = True

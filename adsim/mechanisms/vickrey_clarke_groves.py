@@ -43,3 +43,4 @@ class VickreyClarkeGroves(Mechanism):
     name = "vcg"
     summary = "rank by score, pay the externality; truthful"
     clear_tile = staticmethod(clear_tile)
+    pays_next_score = True
