@@ -1,7 +1,7 @@
 """What every bidder does: reset with its campaigns, observe, act."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from adsim.errors import AgentError
 from adsim.types import Constraints, Floats, Hindsight, Observation, PublicFacts
@@ -42,14 +42,6 @@ class Agent(ABC):
     def bids(self, value: Floats, multiplier: float) -> Floats:
         """Bids of one campaign for opportunities of predicted ``value``, shape (T,), in log replay."""
         return multiplier * value
-
-    def describe(self) -> dict[str, Any]:
-        """The rule's parameters, for reports."""
-        return {
-            key: value
-            for key, value in vars(self).items()
-            if not key.startswith("_") and isinstance(value, int | float | str)
-        }
 
 
 def require_positive(name: str, value: float) -> float:

@@ -304,7 +304,7 @@ def test_an_unknown_parameter_names_the_nearest(agent: str, name: str) -> None:
 def test_parameters_round_trip(agent: str, name: str, value: float) -> None:
     parsed, parameters = registry.parse(f"{agent}:{name}={value!r}")
     created = registry.create("agents", parsed, REQUIRED.get(agent, {}) | parameters)
-    assert created.describe()[name] == value
+    assert getattr(created, name) == value
 
 
 def test_an_unknown_agent_names_the_nearest() -> None:

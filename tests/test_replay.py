@@ -288,7 +288,7 @@ def test_linear_agent() -> None:
     agent = Linear(b0=10, average=0.5)
     agent.reset(constraints([0]), market._replace(history=None))
     assert agent.act(None).tolist() == [20.0]
-    assert agent.describe() == {"b0": 10, "average": 0.5}
+    assert (agent.b0, agent.average) == (10, 0.5)
 
 
 def test_ecpc_agent() -> None:

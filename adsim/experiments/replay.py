@@ -137,7 +137,7 @@ def replay(
     """
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
     agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
-    names = [(bidder.partition(":")[0], _parameters(agent)) for bidder, agent in zip(bidders, agents, strict=True)]
+    names = [(name, parameters) for name, _, parameters in (bidder.partition(":") for bidder in bidders)]
     impressions = open_log(log, format, **({} if clicks is None else {"clicks": clicks})).read()
     statistics, source = _statistics(impressions, log, info, train)
     tape = _tape(impressions, statistics.history)
@@ -206,9 +206,6 @@ def _tape(impressions: Impressions, history: History) -> Tape:
     click, price, value = impressions
     return Tape(np.full(len(price), history.average_value) if value is None else value, price, click)
 
-
-def _parameters(agent: Agent) -> str:
-    return ":".join(f"{name}={value}" for name, value in agent.describe().items())
 
 
 def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History) -> Counts:
