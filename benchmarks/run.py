@@ -27,7 +27,7 @@ def main() -> None:
     console.print(f"copy bandwidth of one core, read and written: {bandwidth / 1e9:.1f} GB/s")
     title = "adsim.clear, GSP, float32 tiles, one core; columns of ratios: how many times faster than ..."
     show(console, title, clearing.HEADER, clearing.rows(bandwidth))
-    title = "Market.run, exact budgets, against a numpy market that works a tick at a time; one core"
+    title = "Market.run, exact budgets, against markets that work a tick at a time over whole matrices; one core"
     show(console, title, market.HEADER, market.rows(bandwidth))
 
 

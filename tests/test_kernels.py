@@ -354,7 +354,8 @@ def test_experience_has_the_promised_mean_and_correlation(correlation: float, af
 def predicted(truth: Truth, errors: Any, biases: Any, first: int = 0) -> tuple[Any, Any, Any]:
     """pCTR, pCVR and predicted value; errors are (sigma, constant) of clicks and conversions."""
     found = [np.zeros_like(truth.ctr) for _ in range(3)]
-    traffic.predict_with_errors(KEY, first, truth, *errors, *biases, *found, truth.ctr.shape[1])
+    normals = np.zeros((2, truth.ctr.shape[1]), np.float32)
+    traffic.predict_with_errors(KEY, first, truth, *errors, *biases, normals, *found, truth.ctr.shape[1])
     return tuple(found)
 
 

@@ -207,7 +207,6 @@ def _tape(impressions: Impressions, history: History) -> Tape:
     return Tape(np.full(len(price), history.average_value) if value is None else value, price, click)
 
 
-
 def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History) -> Counts:
     """Impressions, clicks and cost of every episode, shape (episodes, 3)."""
     cuts = rules.episode * np.arange(rules.ticks + 1) // rules.ticks

@@ -133,7 +133,9 @@ def _charge(accounts, candidates, truth, price, shown, clicks, conversions, n, t
     elif accounts.charge_on == CONVERSION:
         count = conversions
     charge = 0.0
-    if count > 0 and price > 0:
+    if accounts.charge_on == EXPOSURE and not accounts.pays_liquid_value:
+        charge = count * np.float64(price)
+    elif count > 0 and price > 0:
         rate, amount = np.float64(candidates.rate[n, t]), np.float64(truth.amount[n, t])
         if not accounts.pays_liquid_value:
             charge = count * np.float64(price) / rate

@@ -175,6 +175,7 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
         pcvr,
         np.zeros((DIMENSIONS, width), np.float32),
         np.ones(width, np.float32),
+        np.zeros((2, width), np.float32),
         traits.value.astype(np.float32),
     )
     value, quality = ones(), ones()

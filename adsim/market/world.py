@@ -80,6 +80,8 @@ class Scratch(NamedTuple):
     """(8, B)"""
     basket: Singles
     """(B,)"""
+    normals: Singles
+    """(2, B)"""
     bound: Singles
     """Largest amount of each campaign on the tile; (N,)."""
 
@@ -104,6 +106,7 @@ def fill_tile(world, truth, scratch, candidates, first, width):
             world.cvr_error,
             world.ctr_error_bias,
             world.cvr_error_bias,
+            scratch.normals,
             scratch.pctr,
             scratch.pcvr,
             candidates.value,
