@@ -6,6 +6,8 @@ therefore named after a hash of all compiled sources, so that any edit starts a 
 
 import hashlib
 import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,18 @@ def _cache_folder() -> str:
         for source in sorted((_PACKAGE / part).glob("*.py")):
             digest.update(source.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    root = numba.config.CACHE_DIR or Path(home) / "adsim"
-    return str(Path(root) / f"kernels-{digest.hexdigest()[:16]}")
+    root = Path(numba.config.CACHE_DIR or Path(home) / "adsim")
+    folder = root / f"kernels-{digest.hexdigest()[:16]}"
+    if not folder.exists():
+        forget_unused(root)
+    return str(folder)
+
+
+def forget_unused(root: Path, days: float = 30) -> None:
+    """Remove machine code of other versions of the sources that nothing was added to for so long."""
+    for folder in root.glob("kernels-" + "[0-9a-f]" * 16):
+        if folder.stat().st_mtime < time.time() - days * 86_400:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _FOLDER = _cache_folder()

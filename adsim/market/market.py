@@ -10,6 +10,7 @@ from adsim.agents.base import Agent
 from adsim.errors import AgentError, ScenarioError
 from adsim.kernels.auction import UNCAPPED, Ranking, Rule
 from adsim.kernels.clearing import make_ranking, make_rule
+from adsim.kernels.counter import stream
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
 from adsim.market.curve import tick_bounds, traffic_share
@@ -247,6 +248,4 @@ class Market:
 
 def _entity_keys(key: np.uint64, index: Any) -> Any:
     """The sub-stream of each campaign."""
-    from adsim.kernels.counter import stream
-
     return np.array([stream(key, int(n)) for n in index], np.uint64)
