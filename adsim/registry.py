@@ -84,9 +84,9 @@ def parse(specification: str) -> tuple[str, dict[str, Any]]:
 
 
 def literal(text: str) -> Any:
-    """A number, boolean or list written as such; anything else is a string."""
+    """A number, boolean, list or none written as such; anything else is a string."""
     try:
-        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        return ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text, text))
     except (ValueError, SyntaxError):
         return float(text) if text.lower() in ("nan", "inf", "-inf") else text
 

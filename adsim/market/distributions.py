@@ -122,7 +122,8 @@ def _read(value: Any) -> Any:
 def _at_least(smallest: float, words: str) -> Any:
     def check(distribution: _Distribution) -> _Distribution:
         if not distribution.range()[0] >= smallest:
-            raise ValueError(f"must be {words}, and draws reach {distribution.range()[0]:g}")
+            fixed = isinstance(distribution, Constant)
+            raise ValueError(f"must be {words}" + ("" if fixed else f", and draws reach {distribution.range()[0]:g}"))
         return distribution
 
     return check

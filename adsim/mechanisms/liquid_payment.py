@@ -28,7 +28,9 @@ class LiquidPayment(Mechanism):
     """Score ``(1/target - stock dual) v q + beta u``; the winner pays ``v / target`` per exposure.
 
     Payment is sales / target whatever the others bid, so a seller's return is its target exactly and revenue is
-    liquid welfare; the stock dual decides who wins, not what it costs.
+    liquid welfare; the stock dual decides who wins, not what it costs. Charged on a conversion, the payment is the
+    sale / target, so the return is the target whatever the predictions; charged on an exposure or a click, the seller
+    pays for the predicted sale and bears its error.
     """
 
     name = "lpa"
