@@ -35,7 +35,7 @@ class Market:
     scenario : Scenario
         From `adsim.load_scenario`.
     seed : int
-        At least 0. One seed gives the same bits whatever the machine, threads or processes, and the same users,
+        At least 0. One seed gives the same bits whatever the number of threads or processes, and the same users,
         clicks and prices whatever the mechanism and the agents.
     window : int
         The most auctions that are cleared at once; changes the speed only, 1 being the plain sequential market.

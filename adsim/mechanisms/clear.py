@@ -167,9 +167,8 @@ def _floats(name: str, values: ArrayLike) -> NDArray[Any]:
 
 def _refuse_outside(name: str, array: NDArray[Any], low: float) -> None:
     """Name the first number that is not within [low, LARGEST], if there is one."""
-    places = np.argwhere(~((array >= low) & (array <= LARGEST)))
-    if places.size:
-        place = tuple(places[0].tolist())
+    if array.size and not (array.min() >= low and array.max() <= LARGEST):
+        place = tuple(np.argwhere(~((array >= low) & (array <= LARGEST)))[0].tolist())
         raise AuctionError(f"{name}{list(place)} = {array[place]}: must be a number of at least {low:g}.")
 
 
