@@ -200,7 +200,7 @@ def replay_(
     if as_json:
         _print_json(**found.summary())
     else:
-        console.show(console.replay_table(found), *_saved(folder))
+        console.show(console.replay_table(found), *console.replay_notes(found), *_saved(folder))
 
 
 @app.command(name="record")

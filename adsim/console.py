@@ -193,6 +193,18 @@ def replay_table(replay: "Replay") -> Table:
     return table
 
 
+def replay_notes(replay: "Replay") -> list[str]:
+    """Where the bidders' knowledge came from, if not from predictions and an earlier log."""
+    notes = []
+    if replay.facts["statistics_from"] == "log":
+        notes.append(
+            "Budgets and averages are those of the replayed log itself; --info or --train gives earlier ones."
+        )
+    if replay.facts["values_from"] != "pctr":
+        notes.append("The log has no pctr: every bidder sees the average click rate.")
+    return notes
+
+
 def catalogue_table(kind: str, entries: Mapping[str, Mapping[str, Any]]) -> Table:
     """What there is of one kind: name, parameters if any take some, description."""
     configurable = any(entry.get("parameters") for entry in entries.values())

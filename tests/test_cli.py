@@ -262,3 +262,21 @@ def test_an_interruption_is_one_line(tmp_path: Path) -> None:
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_recorded_scenario_can_be_replayed(tmp_path: Path) -> None:
+    path = str(tmp_path / "log.gz")
+    recorded = adsim_("record", "display_rtb", "--out", path, "--set", "market.opportunities=5000")
+    assert recorded.exit_code == 0
+    assert "5,000 opportunities" in recorded.stdout
+    assert summary_of("replay", "--log", path, "--c0", "1/8")["impressions"] == 5000
+
+
+def test_a_replay_says_where_its_averages_come_from(log: Path) -> None:
+    result = adsim_("replay", "--log", str(log), "--episode", "100")
+    assert "those of the replayed log itself" in " ".join(result.stdout.split())
+
+
+def test_a_market_that_cannot_be_recorded_leaves_no_file(tmp_path: Path) -> None:
+    assert "one campaign" in refused("record", "quickstart", "--out", str(tmp_path / "log.txt"))
+    assert files(tmp_path) == set()
