@@ -79,6 +79,11 @@ class Observation(NamedTuple):
     """Over the last tick."""
     total: Totals
     """Since the period began."""
+    score_to_beat: Floats
+    """Mean over the last tick's opportunities of the score that would have won a slot against the others; (n,).
+
+    Where scores are bids, this is the price to beat. NaN before the first tick and after one without opportunities.
+    """
     budget_left: Floats
     stock_left: Floats
 

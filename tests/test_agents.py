@@ -194,7 +194,7 @@ def test_a_stock_dual_rises_ahead_of_plan_and_falls_behind_it() -> None:
         last = np.zeros((8, 2))
         last[[3, 4, 5]] = [[sold] * 2, [10 * sold] * 2, [10 * sold] * 2]
         total = total + last
-        seen = Observation(tick, Totals(*last), Totals(*total), terms.budget, terms.stock - total[3])
+        seen = Observation(tick, Totals(*last), Totals(*total), np.zeros(1), terms.budget, terms.stock - total[3])
         multipliers.append(agent.act(seen))
     start, ahead, behind = np.array(multipliers)
     assert start.tolist() == [0.5, 0.25]
@@ -356,7 +356,8 @@ def observations(rng: np.random.Generator) -> list[Observation]:
     for tick in range(4):
         last = rng.uniform(0, 5, (8, 3)) if tick else np.zeros((8, 3))
         total = total + last
-        seen.append(Observation(tick, Totals(*last), Totals(*total), TERMS.budget - total[6], TERMS.stock - total[3]))
+        left = TERMS.budget - total[6], TERMS.stock - total[3]
+        seen.append(Observation(tick, Totals(*last), Totals(*total), rng.uniform(0, 1, 3), *left))
     return seen
 
 
@@ -366,6 +367,7 @@ def of_one(seen: Observation, n: int) -> Observation:
         seen.tick,
         Totals(*(field[part] for field in seen.last)),
         Totals(*(field[part] for field in seen.total)),
+        seen.score_to_beat[part],
         seen.budget_left[part],
         seen.stock_left[part],
     )
@@ -415,7 +417,8 @@ def test_bids_stay_finite_when_money_and_stock_are_gone(name: str) -> None:
     agent = registry.create("agents", name, {})
     nothing = np.zeros(3)
     seen = [
-        Observation(tick, Totals(*np.zeros((8, 3))), Totals(*np.zeros((8, 3))), nothing, nothing) for tick in range(4)
+        Observation(tick, Totals(*np.zeros((8, 3))), Totals(*np.zeros((8, 3))), nothing, nothing, nothing)
+        for tick in range(4)
     ]
     assert np.isfinite(bids(agent, TERMS, seen)).all()
 

@@ -742,7 +742,7 @@ def test_an_agent_observes_the_fields_of_an_observation_and_nothing_else() -> No
     for seen in Spy.seen:
         assert type(seen) is Observation
         assert type(seen.last) is type(seen.total) is Totals
-        arrays = [*seen.last, *seen.total, seen.budget_left, seen.stock_left]
+        arrays = [*seen.last, *seen.total, seen.score_to_beat, seen.budget_left, seen.stock_left]
         assert all(array.shape == (4,) and array.dtype == np.float64 for array in arrays)
     assert type(Spy.facts[0]) is PublicFacts
     assert isinstance(Spy.facts[0].history, History | None)
@@ -852,3 +852,30 @@ def test_given_multipliers_replace_the_agents() -> None:
     result = Market(scenario, 1).run(multipliers=fixed(scenario, 0.7), events=True)
     assert Spy.seen == []
     assert bits(result) == bits(Market(scenario, 1).run(events=True))
+
+
+# the score to beat
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("mechanism", ["first_price", "gsp", "vcg"])
+def test_score_to_beat_is_what_the_others_leave(mechanism: str, slots: int) -> None:
+    """The K-th best bid among the others, at least the reserve, averaged over the opportunities of the tick."""
+    reserve = 0.02
+    free = {"agent": "fixed:multiplier=1", "budget": None, "target_roi": None, "stock": None, "count": 5}
+    scenario = make(mechanism, campaigns=free, exposure=EXPOSURE[:slots], reserve=reserve, ticks=1, beta=0.0)
+    scenario = scenario.replace({"market.opportunities": 300, "auction.charge": "exposure"})
+    market = Market(scenario, 3)
+    found = market.run().score_to_beat[0]
+    fill_tile(market._world, *market._tiles, 0, 300)
+    bids = market._tiles.candidates.value[:5, :300].astype(float)
+    for n in range(5):
+        others = np.sort(np.delete(bids, n, axis=0), axis=0)[::-1]
+        assert found[n] == pytest.approx(np.maximum(others[slots - 1], reserve).mean(), rel=1e-6)
+
+
+def test_agents_see_the_score_to_beat_of_the_tick_before() -> None:
+    result = Market(make(campaigns=SPIED, ticks=5), 1).run()
+    assert np.isnan(Spy.seen[0].score_to_beat).all()
+    for tick, seen in enumerate(Spy.seen[1:]):
+        np.testing.assert_array_equal(seen.score_to_beat, result.score_to_beat[tick])

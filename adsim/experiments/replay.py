@@ -233,9 +233,10 @@ def _play_episode(agent: Agent, tape: Tape, budget: int, cuts: Counts, max_bid: 
     """Impressions, clicks and cost of one episode, whose ticks begin at ``cuts``."""
     won = np.zeros(3, dtype=np.int64)
     last = total = _totals(0, 0, 0, 0.0)
+    to_beat = np.nan
     for tick, (start, stop) in enumerate(pairwise(cuts)):
         left = budget - int(won[2])
-        seen = Observation(tick, last, total, np.full(1, float(left)), stock_left=np.full(1, np.inf))
+        seen = Observation(tick, last, total, np.full(1, to_beat), np.full(1, float(left)), np.full(1, np.inf))
         value, price, click = tape.part(start, stop)
         bid = agent.bids(value, float(agent.act(seen)[0]))
         if not (bid >= 0).all():
@@ -244,6 +245,7 @@ def _play_episode(agent: Agent, tape: Tape, budget: int, cuts: Counts, max_bid: 
         won += (impressions, clicks, cost)
         last = _totals(impressions, clicks, cost, predicted)
         total = Totals(*map(np.add, total, last))
+        to_beat = float(price.mean()) if price.size else np.nan
     return won
 
 

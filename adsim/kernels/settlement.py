@@ -31,6 +31,8 @@ class Accounts(NamedTuple):
     """(N,)"""
     stock_left: Doubles
     """(N,), inf without a limit."""
+    to_beat: Doubles
+    """Sum of the last slots' scores, at N; what is more for those who won a slot themselves, at n < N; (N + 1,)."""
     liquid_rate: Doubles
     """1 / target ROI in full precision; (N,)."""
     click_key: NDArray[np.uint64]
@@ -64,13 +66,18 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
     Booking stops early when an auction changes what a campaign may bid in a later one of the window: what was
     solved for those no longer holds.
     """
+    size, last = accounts.budget.size, rule.slots - 1
+    floor = rule.reserve if rule.plain else rule.zero
     for t in range(start, stop):
         opportunity = first + t
+        last_score = ranking.score[last, t] if ranking.winner[last, t] >= 0 else floor
+        accounts.to_beat[size] += last_score
         depth = uniform_double(draw(accounts.scan_key[0], np.uint64(opportunity)))
         changed = False
         for k in range(rule.slots):
             n = ranking.winner[k, t]
-            if 0 <= n < accounts.budget.size:
+            if 0 <= n < size:
+                accounts.to_beat[n] += np.float64(max(ranking.score[rule.slots, t], floor)) - last_score
                 exposure = accounts.exposure[k]
                 shown, clicks, conversions = _outcome(accounts, truth, exposure, depth, opportunity, n, t)
                 charge = _charge(accounts, candidates, truth, ranking.price[k, t], shown, clicks, conversions, n, t)

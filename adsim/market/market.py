@@ -101,19 +101,21 @@ class Market:
         accounts = self._open_accounts()
         record = self._make_record(scenario.market.opportunities if events else 0)
         history = np.zeros((ticks + 1, size, FIELDS))
+        to_beat = np.full((ticks + 1, size), np.nan)
         bids = np.zeros((ticks, size)) if multipliers is None else np.array(multipliers, np.float64)
         if bids.shape != (ticks, size):
             raise AgentError(f"multipliers have shape {bids.shape}: must be {(ticks, size)}, (ticks, campaigns).")
         for tick in range(ticks):
             for group, agent in zip(self.campaigns.groups, agents, strict=False):
-                seen = self._observe(tick, group.members, history, accounts)
+                seen = self._observe(tick, group.members, history, to_beat[tick], accounts)
                 bids[tick, group.members] = self._answer(agent.act(seen), group)
             self._check(bids[tick], tick)
             self._run_tick(tick, bids[tick], accounts, record)
             history[tick + 1] = accounts.ledger
+            to_beat[tick + 1] = self._score_to_beat(tick, accounts)
             if progress:
                 progress()
-        return Result(self, accounts, history, bids, record if events else None)
+        return Result(self, accounts, history, bids, to_beat[1:], record if events else None)
 
     def _run_tick(self, tick: int, multipliers: Floats, accounts: Accounts, record: Events) -> None:
         mechanism = self.scenario.auction.mechanism
@@ -179,6 +181,7 @@ class Market:
             budget=constraints.budget.copy(),
             budget_left=constraints.budget.copy(),
             stock_left=constraints.stock.copy(),
+            to_beat=np.zeros(size + 1),
             liquid_rate=self._liquid_rate,
             click_key=_entity_keys(clicks, index),
             conversion_key=_entity_keys(conversions, index),
@@ -193,7 +196,16 @@ class Market:
         shape = opportunities, self._rule.slots
         return Events(np.full(shape, -1, np.int32), *(np.zeros(shape) for _ in Events._fields[1:]))
 
-    def _observe(self, tick: int, members: slice, history: Floats, accounts: Accounts) -> Observation:
+    def _score_to_beat(self, tick: int, accounts: Accounts) -> Floats:
+        """Mean score to beat of each campaign over a tick, (N,); the sums begin anew."""
+        opportunities = self._bounds[tick + 1] - self._bounds[tick]
+        total = accounts.to_beat[:-1] + accounts.to_beat[-1]
+        accounts.to_beat[:] = 0
+        return total / opportunities if opportunities else np.full(total.size, np.nan)
+
+    def _observe(
+        self, tick: int, members: slice, history: Floats, to_beat: Floats, accounts: Accounts
+    ) -> Observation:
         """Copies of a group's own totals, so that nothing an agent does reaches the ledger."""
         total = history[tick, members]
         last = total - history[max(tick - 1, 0), members]
@@ -201,6 +213,7 @@ class Market:
             tick,
             Totals(*last.T.copy()),
             Totals(*total.T.copy()),
+            to_beat[members].copy(),
             accounts.budget_left[members].copy(),
             accounts.stock_left[members].copy(),
         )

@@ -35,6 +35,7 @@ class Result:
         accounts: Accounts,
         history: Floats,
         multipliers: Floats,
+        score_to_beat: Floats,
         events: Events | None,
     ) -> None:
         self._market, self._accounts, self._events = market, accounts, events
@@ -42,6 +43,8 @@ class Result:
         """Totals at the beginning of each tick and at the end, (ticks + 1, N, 8); columns of `adsim.types.Totals`."""
         self.multipliers = multipliers
         """(ticks, N)"""
+        self.score_to_beat = score_to_beat
+        """Mean score that would have won a slot in each tick, see `adsim.types.Observation`; (ticks, N)."""
 
     @property
     def totals(self) -> Totals:
@@ -94,6 +97,7 @@ class Result:
                 "campaign": self._market.campaigns.names * ticks,
                 "traffic_share": np.repeat(self._market.traffic_share, size),
                 "multiplier": self.multipliers.ravel(),
+                "score_to_beat": self.score_to_beat.ravel(),
                 **columns,
             }
         )
