@@ -64,7 +64,7 @@ def run(scenario: Scenario, seed: int = 0) -> Result:
 
 
 def constraints(result: Result) -> Constraints:
-    return result._market.campaigns.constraints
+    return result.constraints
 
 
 # feedback
@@ -89,7 +89,7 @@ def test_feedback_spends_its_budget_as_the_traffic_comes(mechanism: str) -> None
     result = run(against_prices(mechanism, "feedback", budget=3000.0))
     spent = result.history[:, 0, Totals._fields.index("spend")] / 3000
     assert 0.98 <= spent[-1] <= 1
-    assert np.abs(spent[1:] - np.cumsum(result._market.traffic_share)).max() < 0.15
+    assert np.abs(spent[1:] - np.cumsum(result.traffic_share)).max() < 0.15
 
 
 CLICKS = {
@@ -104,7 +104,7 @@ def test_feedback_sells_its_stock_as_the_traffic_comes(mechanism: str) -> None:
     result = run(against_prices(mechanism, "feedback", stock=2500.0).replace(CLICKS))
     sold = result.history[:, 0, Totals._fields.index("conversions")] / 2500
     assert 0.98 <= sold[-1] <= 1 + 1 / 2500
-    assert np.abs(sold[1:] - np.cumsum(result._market.traffic_share)).max() < 0.15
+    assert np.abs(sold[1:] - np.cumsum(result.traffic_share)).max() < 0.15
 
 
 def test_feedback_counts_stock_in_units_whatever_they_are_worth() -> None:
@@ -219,7 +219,7 @@ def test_stock_dual_needs_a_target() -> None:
 @pytest.mark.parametrize("mechanism", ["first_price", "second_price", "gsp", "vcg"])
 def test_pid_spends_each_ticks_share_of_the_budget(mechanism: str) -> None:
     result = run(against_prices(mechanism, "pid", budget=3000.0))
-    spend, share = result.ticks.spend.to_numpy() / 3000, result._market.traffic_share
+    spend, share = result.ticks.spend.to_numpy() / 3000, result.traffic_share
     assert spend.sum() > 0.98
     settled = slice(TICKS // 4, TICKS - 4)
     assert np.abs(spend / share - 1)[settled].mean() < 0.2

@@ -111,7 +111,7 @@ def bits(result: Result) -> dict[str, bytes]:
 
 
 def terms(result: Result) -> Constraints:
-    return result._market.campaigns.constraints
+    return result.constraints
 
 
 # windows of speculation

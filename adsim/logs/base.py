@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from adsim.errors import LogError
-from adsim.logs.sniff import opened
+from adsim.logs.opening import opened
 from adsim.types import Floats, History
 
 BLOCK = 1 << 24

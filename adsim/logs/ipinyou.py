@@ -23,7 +23,7 @@ import pandas as pd
 
 from adsim.errors import LogError
 from adsim.logs.base import BLOCK, CLICK, PRICE, WHOLE, Column, Impressions, Layout, Log, read_table
-from adsim.logs.sniff import first_lines
+from adsim.logs.opening import first_lines
 
 _NAMES = """bidid timestamp logtype ipinyouid useragent IP region city adexchange domain url urlid slotid
 slotwidth slotheight slotvisibility slotformat slotprice creative bidprice payprice keypage advertiser

@@ -115,7 +115,8 @@ class Market:
             to_beat[tick + 1] = self._score_to_beat(tick, accounts)
             if progress:
                 progress()
-        return Result(self, accounts, history, bids, to_beat[1:], record if events else None)
+        kept = record if events else None
+        return Result(scenario, self.campaigns, self.traffic_share, accounts, history, bids, to_beat[1:], kept)
 
     def _run_tick(self, tick: int, multipliers: Floats, accounts: Accounts, record: Events) -> None:
         mechanism = self.scenario.auction.mechanism

@@ -1,17 +1,15 @@
 """What a period left behind, as tidy tables."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from adsim.kernels.settlement import Accounts, Events
 from adsim.market import metrics
+from adsim.market.campaigns import Campaigns
+from adsim.market.scenario import Scenario
 from adsim.types import Floats, Totals
-
-if TYPE_CHECKING:
-    from adsim.market.market import Market
 
 
 class Result:
@@ -31,14 +29,21 @@ class Result:
 
     def __init__(
         self,
-        market: "Market",
+        scenario: Scenario,
+        campaigns: Campaigns,
+        traffic_share: Floats,
         accounts: Accounts,
         history: Floats,
         multipliers: Floats,
         score_to_beat: Floats,
         events: Events | None,
     ) -> None:
-        self._market, self._accounts, self._events = market, accounts, events
+        self._campaigns, self._accounts, self._events = campaigns, accounts, events
+        self.scenario = scenario
+        self.constraints = campaigns.constraints
+        """What the campaigns wanted and might not break; arrays (N,)."""
+        self.traffic_share = traffic_share
+        """Expected share of the opportunities in each tick; (ticks,)."""
         self.history = history
         """Totals at the beginning of each tick and at the end, (ticks + 1, N, 8); columns of `adsim.types.Totals`."""
         self.multipliers = multipliers
@@ -54,15 +59,14 @@ class Result:
     @cached_property
     def summary(self) -> dict[str, float]:
         """One number for each question about the period."""
-        scenario = self._market.scenario
+        scenario = self.scenario
         offered = scenario.market.opportunities * len(scenario.auction.slot_exposure)
-        return metrics.summarize(self._market.campaigns.constraints, self.totals, scenario.auction.beta, offered)
+        return metrics.summarize(self.constraints, self.totals, scenario.auction.beta, offered)
 
     @cached_property
     def campaigns(self) -> pd.DataFrame:
         """A row per campaign."""
-        campaigns, totals = self._market.campaigns, self.totals
-        constraints = campaigns.constraints
+        campaigns, constraints, totals = self._campaigns, self.constraints, self.totals
         agents = np.concatenate(
             [np.repeat(group.agent, group.members.stop - group.members.start) for group in campaigns.groups]
         )
@@ -94,8 +98,8 @@ class Result:
         return pd.DataFrame(
             {
                 "tick": np.repeat(np.arange(ticks), size),
-                "campaign": self._market.campaigns.names * ticks,
-                "traffic_share": np.repeat(self._market.traffic_share, size),
+                "campaign": self._campaigns.names * ticks,
+                "traffic_share": np.repeat(self.traffic_share, size),
                 "multiplier": self.multipliers.ravel(),
                 "score_to_beat": self.score_to_beat.ravel(),
                 **columns,
