@@ -43,7 +43,9 @@ class Feedback(Agent):
         self._logs = np.stack([start, start, start])
         self._ceiling = np.where(constraints.maximizes_value, np.inf, 0.0)
         self._start = start
-        self._roi_range = [start + np.log(bound) for bound in ROI_RANGE]
+        targeted = constraints.target_roi > 0
+        low, high = (start + np.log(bound) for bound in ROI_RANGE)
+        self._roi_range = np.where(targeted, low, -np.inf), np.where(targeted, high, np.inf)
         self._planned_spend = np.zeros(start.size)
         self._planned_sales = np.zeros(start.size)
 

@@ -70,6 +70,14 @@ def constraints(result: Result) -> Constraints:
 # feedback
 
 
+@pytest.mark.parametrize("value", [0.001, 1.0, 1000.0])
+def test_feedback_spends_a_budget_whatever_a_conversion_is_worth(value: float) -> None:
+    """Without a target, value is only a unit: the multiplier that spends the budget may lie far from 1."""
+    scenario = against_prices("second_price", "feedback", budget=2000.0, value=value)
+    totals = run(scenario.replace({"market.ticks": 200})).totals
+    assert 0.95 < totals.spend[0] / 2000.0 <= 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("mechanism", ["second_price", "gsp", "vcg"])
 def test_feedback_meets_its_target_roi_against_prices(mechanism: str, seed: int) -> None:
