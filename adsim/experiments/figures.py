@@ -168,7 +168,7 @@ def roi(campaigns: pd.DataFrame) -> Figure:
         raise ValueError("no campaign with a target ROI spent anything.")
     if "variant" not in spent:
         figure, axes = panels(_verdict(spent), (8, 6))
-        _targets(axes[0, 0], spent, _limits(spent), {"s": 60, "edgecolor": "white"})
+        _targets(axes[0, 0], spent, _limits(spent), (25, 260), {"edgecolor": "white"})
         _name_sides(axes[0, 0])
         _name_missed(axes[0, 0], spent)
         return figure
@@ -176,12 +176,14 @@ def roi(campaigns: pd.DataFrame) -> Figure:
     columns = 2 if len(parts) in (2, 4) else min(3, len(parts))
     rows = -(-len(parts) // columns)
     size = 0.9 + 3.6 * columns, 1.2 + 3.4 * rows
-    figure, axes = panels("Realised ROI against target, a point per campaign and seed", size, rows, columns)
+    figure, axes = panels(
+        "Realised ROI against target: a point per campaign and seed, its area its spend", size, rows, columns
+    )
     for axis in axes.flat[len(parts) :]:
         axis.remove()
     for axis, (name, part) in zip(axes.flat, parts.items(), strict=False):
         axis.set_title(f"{name}: {_missed(part).mean():.0%} miss it", fontweight="bold")
-        _targets(axis, part, _limits(spent), {"s": 14, "alpha": 0.45, "linewidth": 0})
+        _targets(axis, part, _limits(spent), (5, 130), {"alpha": 0.45, "linewidth": 0})
         if axis.get_subplotspec().is_last_col():
             _name_sides(axis)
     return figure
@@ -213,9 +215,16 @@ def _limits(part: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float
 
 
 def _targets(
-    axes: Axes, part: pd.DataFrame, limits: tuple[tuple[float, float], tuple[float, float]], look: dict[str, Any]
+    axes: Axes,
+    part: pd.DataFrame,
+    limits: tuple[tuple[float, float], tuple[float, float]],
+    sizes: tuple[float, float],
+    look: dict[str, Any],
 ) -> None:
-    """The points of one panel, the kept side of the diagonal shaded; triangles lie beyond the limits."""
+    """The points of one panel, the kept side of the diagonal shaded; triangles lie beyond the limits.
+
+    Areas grow with spend from the first of ``sizes`` to the second: who hardly bought anything hardly shows.
+    """
     x, (bottom, top) = limits
     axes.set(xscale="log", yscale="log", xlim=x, ylim=(bottom, top))
     axes.set_xlabel("target ROI")
@@ -225,10 +234,13 @@ def _targets(
     axes.plot(x, x, color=GREEN, linewidth=1.4)
     beyond = np.select([part["roi"] > top, part["roi"] < bottom], ["^", "v"], "o")
     colors = np.where(_missed(part), VERMILLION, BLUE)
+    areas = sizes[0] + (sizes[1] - sizes[0]) * (part["spend"] / part["spend"].max()).to_numpy()
     for marker in np.unique(beyond):
         chosen = beyond == marker
         place = part["target_roi"][chosen], part["roi"][chosen].clip(bottom, top)
-        axes.scatter(*place, color=colors[chosen], marker=str(marker), zorder=3, clip_on=False, **look)
+        axes.scatter(
+            *place, s=areas[chosen], color=colors[chosen], marker=str(marker), zorder=3, clip_on=False, **look
+        )
     logarithmic(axes.xaxis, *x)
     logarithmic(axes.yaxis, bottom, top)
 
