@@ -176,9 +176,7 @@ def roi(campaigns: pd.DataFrame) -> Figure:
     columns = 2 if len(parts) in (2, 4) else min(3, len(parts))
     rows = -(-len(parts) // columns)
     size = 0.9 + 3.6 * columns, 1.2 + 3.4 * rows
-    figure, axes = panels(
-        "Realised ROI against target: a point per campaign and seed, its area its spend", size, rows, columns
-    )
+    figure, axes = panels("Realised ROI by campaign and seed (area: spend)", size, rows, columns)
     for axis in axes.flat[len(parts) :]:
         axis.remove()
     for axis, (name, part) in zip(axes.flat, parts.items(), strict=False):
