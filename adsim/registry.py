@@ -62,7 +62,7 @@ def load(kind: str, name: str) -> Any:
         When nothing of this kind has that name.
     """
     if name not in known(kind):
-        raise UnknownName(kind.removesuffix("s"), name, known(kind))
+        raise UnknownName(SINGULAR[kind], name, known(kind))
     module, _, attribute = known(kind)[name].partition(":")
     return getattr(import_module(module), attribute)
 

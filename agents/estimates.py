@@ -9,7 +9,7 @@ PRIOR_CONVERSIONS = 20.0
 
 
 def share_of_rest(market: PublicFacts, tick: int) -> float:
-    """Expected opportunities of a past tick's successor over all that were left before it."""
+    """The coming tick's expected share of the opportunities that are left."""
     rest = market.traffic_share[tick:].sum()
     return float(market.traffic_share[tick] / rest) if rest > 0 else 1.0
 

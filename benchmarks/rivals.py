@@ -43,13 +43,19 @@ class NumpyMarket:
     Everything is drawn for every campaign of every opportunity of the tick; whoever overspends loses just as many of
     its wins at random and the whole tick is auctioned again, until nobody overspends. Our own restatement of that way
     of working, on adsim's traffic model. With ``scipy`` the true values around the predicted ones and the conversions
-    are drawn as AuctionNet draws them, by `truncnorm` and `binomial`; without, by the fastest numpy that we know.
+    are drawn as AuctionNet draws them, by `truncnorm` and `binomial`, in float64; without, by the fastest numpy that
+    we know: float32 throughout, and argpartition where it beats sorting.
     """
 
     def __init__(self, scenario: Scenario, multipliers: Any, budgets: Any, values: Any, *, scipy: bool) -> None:
         self.scenario, self.rng, self.scipy = scenario, np.random.default_rng(0), scipy
-        self.multipliers, self.budgets, self.values = multipliers, budgets, values
-        self.ctr_direction, self.cvr_direction = self.rng.normal(size=(2, values.size, 8)) / np.sqrt(8)
+        self.budgets, self.values = budgets, values
+        kind = np.float64 if scipy else np.float32
+        directions = self.rng.normal(size=(2, values.size, 8)) / np.sqrt(8)
+        self.ctr_direction, self.cvr_direction = directions.astype(kind)
+        self.worth = (values * multipliers).astype(kind)
+        few = scipy or values.size < 100
+        self.clear = clear_argsort if few else clear_argpartition
 
     def run(self) -> float:
         """One period; returns revenue."""
@@ -61,28 +67,40 @@ class NumpyMarket:
 
     def _rates(self, count: int) -> tuple[Any, Any]:
         """Probability of a conversion given exposure: predicted, true."""
+        if self.scipy:
+            return self._truncated_rates(count)
+        shape = count, self.values.size
+
+        def normal(*size: int) -> Any:
+            return self.rng.standard_normal(size, np.float32)
+
+        context = normal(count, 8)
+        ctr = 1 / (1 + np.exp(3 - context @ (0.6 * self.ctr_direction.T) - np.float32(0.3) * normal(*shape)))
+        rate = ctr / (1 + np.exp(3 - context @ (0.3 * self.cvr_direction.T)))
+        spread = np.float32(0.15 * np.sqrt(2))  # two independent errors make one
+        return np.minimum(1, rate * np.exp(spread * normal(*shape) - np.float32(0.0225))), rate
+
+    def _truncated_rates(self, count: int) -> tuple[Any, Any]:
         rng, shape = self.rng, (count, self.values.size)
         context = rng.normal(size=(count, 8))
         ctr = 1 / (1 + np.exp(3 - 0.6 * context @ self.ctr_direction.T - 0.3 * rng.normal(size=shape)))
         rate = ctr / (1 + np.exp(3 - 0.3 * context @ self.cvr_direction.T))
-        if self.scipy:
-            reach = 2 * rng.random(shape[1])
-            return rate, truncnorm.rvs(-reach, reach, loc=rate, scale=0.15 * rate, size=shape, random_state=rng)
-        errors = np.exp(0.15 * rng.normal(size=shape) - 0.0225 / 2) * np.exp(
-            0.15 * rng.normal(size=shape) - 0.0225 / 2
-        )
-        return np.minimum(1, rate * errors), rate
+        reach = 2 * rng.random(shape[1])
+        return rate, truncnorm.rvs(-reach, reach, loc=rate, scale=0.15 * rate, size=shape, random_state=rng)
 
     def _tick(self, tick: int, count: int) -> None:
         rng, size = self.rng, self.values.size
         predicted, true = self._rates(count)
-        bids = predicted * (self.values * self.multipliers[tick])
+        bids = predicted * self.worth[tick]
         bids[:, self.left <= 0] = 0
         exposure = np.asarray(self.scenario.auction.slot_exposure)
         seen = rng.random(count)[:, None] < exposure
-        buys = rng.binomial(1, np.clip(true, 0, 1)) == 1 if self.scipy else rng.random((count, size)) < true
+        if self.scipy:
+            buys = rng.binomial(1, np.clip(true, 0, 1)) == 1
+        else:
+            buys = rng.random((count, size), np.float32) < true
         while True:
-            winners, prices = clear_argsort(bids, exposure.size, self.scenario.auction.reserve)
+            winners, prices = self.clear(bids, exposure.size, self.scenario.auction.reserve)
             shown = seen & (winners >= 0)
             cost = np.bincount(winners[shown], prices[shown], size)
             over = np.maximum((cost - self.left) / (cost + 1e-4), 0)

@@ -14,6 +14,7 @@ EXPOSURE, CLICK, CONVERSION = range(3)
 WINS, EXPOSURES, CLICKS, CONVERSIONS, VALUE, PREDICTED_VALUE, SPEND, EXPERIENCE = range(8)
 """Columns of the ledger, as in `adsim.types.Totals`."""
 ROUNDING = np.float32(1.0001)
+"""More than the relative error of a bid in float32."""
 EXHAUSTED = 1e-6
 """Share of its budget below which a campaign leaves; also the margin that keeps rounding from overspending."""
 

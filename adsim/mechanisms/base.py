@@ -16,7 +16,7 @@ class Mechanism(ABC):
     clear_tile : callable
         The compiled rule, ``clear_tile(candidates, rule, ranking, origin, start, stop)``: fills rows 0 to K - 1
         of ``ranking.winner`` and ``ranking.price`` for opportunities ``start`` to ``stop`` of a tile whose first
-        opportunity is number ``origin`` of the period.
+        opportunity is number ``origin`` of the period, and leaves the scores by rank in ``ranking.score``.
     single_slot : bool
         Sells one slot only.
     bids_may_be_negative : bool
