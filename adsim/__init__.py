@@ -8,6 +8,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from adsim import envs
 from adsim.errors import AdsimError
 from adsim.mechanisms.clear import clear, to_tiles
 from adsim.types import Clearing
@@ -26,6 +27,7 @@ __all__ = [
     "Scenario",
     "__version__",
     "clear",
+    "envs",
     "load_scenario",
     "to_tiles",
 ]

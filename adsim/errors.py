@@ -34,6 +34,10 @@ class AgentError(AdsimError):
     """An agent that cannot bid for the campaign it was given."""
 
 
+class EnvError(AdsimError):
+    """An environment asked for what it has not, or stepped when or with what it cannot be."""
+
+
 class LogError(AdsimError):
     """A bid log that cannot be read; the message names file, line and column."""
 

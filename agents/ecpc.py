@@ -4,12 +4,26 @@ Chen et al., "Real-Time Bidding Algorithms for Performance-Based Display Ad Allo
 Mcpc in log replays, where the conversions are clicks and their cost is that of the training log.
 """
 
-from adsim.agents.base import Agent, require_positive
+import numpy as np
+
+from adsim.agents.base import require_positive
+from adsim.agents.rule import ECPC, Rule, cost_known, row
 from adsim.errors import AgentError
-from adsim.types import Constraints, Floats, Observation, PublicFacts
+from adsim.kernels.jit import inline
+from adsim.types import Constraints, Floats, PublicFacts
+
+COST = 0
+"""Parameter of the rule, NaN where not known."""
 
 
-class ExpectedCostPerClick(Agent):
+@inline
+def decide(seen, n, parameters, memory):
+    """A multiplier that never changes."""
+    cost = parameters[COST]
+    return 1 / seen.target_roi[n] if np.isnan(cost) else cost / seen.value_per_conversion[n]
+
+
+class ExpectedCostPerClick(Rule):
     """bid = expected conversions x cost.
 
     The value of an opportunity is its expected conversions times the value per conversion, so that the
@@ -27,25 +41,21 @@ class ExpectedCostPerClick(Agent):
         When the cost is not positive or, on reset, none is known for a campaign.
     """
 
+    number = ECPC
+
     def __init__(self, cost: float | None = None) -> None:
         self.cost = None if cost is None else require_positive("cost", cost)
 
-    def reset(self, constraints: Constraints, market: PublicFacts) -> None:
-        """See `Agent.reset`."""
-        super().reset(constraints, market)
-        if self._known_cost() is None and not (constraints.target_roi > 0).all():
+    def check(self, constraints: Constraints, market: PublicFacts) -> None:
+        """Refuse a campaign without a target where no cost is known."""
+        if np.isnan(self._cost(market)) and not (constraints.target_roi > 0).all():
             raise AgentError(
                 "ecpc: no cost per conversion is known here. Give it (cost=...), or give every campaign a target ROI."
             )
 
-    def act(self, observation: Observation) -> Floats:
-        """Multipliers that never change; shape (n,)."""
-        cost = self._known_cost()
-        if cost is None:
-            return 1.0 / self.constraints.target_roi
-        return cost / self.constraints.value_per_conversion
+    def parameters(self, market: PublicFacts) -> Floats:
+        """See `Rule.parameters`."""
+        return row(self._cost(market))
 
-    def _known_cost(self) -> float | None:
-        if self.cost is not None or self.market.history is None:
-            return self.cost
-        return self.market.history.cost_per_conversion
+    def _cost(self, market: PublicFacts) -> float:
+        return cost_known(market) if self.cost is None else self.cost

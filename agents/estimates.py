@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from adsim.types import Constraints, Floats, Observation, PublicFacts
+from adsim.kernels.jit import inline, jit
+from adsim.kernels.settlement import CONVERSIONS, PREDICTED_VALUE, VALUE
+from adsim.types import PublicFacts
 
 PRIOR_CONVERSIONS = 20.0
 """Weight of the predictor's own claim against what was realised, in conversions."""
@@ -14,22 +16,38 @@ def share_of_rest(market: PublicFacts, tick: int) -> float:
     return float(market.traffic_share[tick] / rest) if rest > 0 else 1.0
 
 
-def value_per_predicted(observation: Observation, value_per_conversion: Floats) -> Floats:
+@jit
+def clip(x, low, high):
+    """The nearest number to ``x`` from ``low`` to ``high``; NaN stays NaN."""
+    if x < low:
+        return low
+    if x > high:
+        return high
+    return x
+
+
+@inline
+def value_per_predicted(seen, n):
     """Value per predicted value of what was won so far, drawn towards 1 while there is little of it."""
-    prior = PRIOR_CONVERSIONS * value_per_conversion
-    return (observation.total.value + prior) / (observation.total.predicted_value + prior)
+    prior = PRIOR_CONVERSIONS * seen.value_per_conversion[n]
+    return (seen.total[n, VALUE] + prior) / (seen.total[n, PREDICTED_VALUE] + prior)
 
 
-def sales(observation: Observation, value_per_conversion: Floats) -> Floats:
+@inline
+def sales(seen, n):
     """Conversions to expect of the last tick's wins: smoother than those that happened to come."""
-    predicted = observation.total.predicted_value / value_per_conversion
-    trust = (observation.total.conversions + PRIOR_CONVERSIONS) / (predicted + PRIOR_CONVERSIONS)
-    return trust * observation.last.predicted_value / value_per_conversion
+    value = seen.value_per_conversion[n]
+    predicted = seen.total[n, PREDICTED_VALUE] / value
+    trust = (seen.total[n, CONVERSIONS] + PRIOR_CONVERSIONS) / (predicted + PRIOR_CONVERSIONS)
+    return trust * seen.last[n, PREDICTED_VALUE] / value
 
 
-def start_multiplier(constraints: Constraints, market: PublicFacts) -> Floats:
-    """Where pacing begins: what an earlier log paid per value, else 1 / target ROI, else 1."""
-    if market.history is not None:
-        return market.history.cost_per_conversion / constraints.value_per_conversion
-    target = constraints.target_roi
-    return np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0)
+@inline
+def start_multiplier(seen, n, cost):
+    """Where pacing begins: ``cost`` per conversion, unless NaN, per value of one, else 1 / target ROI, else 1."""
+    start = 1.0
+    if not np.isnan(cost):
+        start = cost / seen.value_per_conversion[n]
+    elif seen.target_roi[n] > 0:
+        start = 1 / seen.target_roi[n]
+    return start

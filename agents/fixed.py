@@ -1,12 +1,21 @@
 """A multiplier that never moves."""
 
-import numpy as np
+from adsim.agents.base import require_positive
+from adsim.agents.rule import FIXED, Rule, row
+from adsim.kernels.jit import inline
+from adsim.types import Floats, PublicFacts
 
-from adsim.agents.base import Agent, require_positive
-from adsim.types import Floats, Observation
+MULTIPLIER = 0
+"""Parameter of the rule."""
 
 
-class Fixed(Agent):
+@inline
+def decide(seen, n, parameters, memory):
+    """The same multiplier in every tick."""
+    return parameters[MULTIPLIER]
+
+
+class Fixed(Rule):
     """Bid ``multiplier`` times predicted value.
 
     Parameters
@@ -15,9 +24,11 @@ class Fixed(Agent):
         Bid per unit of predicted value.
     """
 
+    number = FIXED
+
     def __init__(self, multiplier: float = 1.0) -> None:
         self.multiplier = require_positive("multiplier", multiplier)
 
-    def act(self, observation: Observation) -> Floats:
-        """The same multiplier in every tick."""
-        return np.full(observation.budget_left.size, self.multiplier)
+    def parameters(self, market: PublicFacts) -> Floats:
+        """See `Rule.parameters`."""
+        return row(self.multiplier)

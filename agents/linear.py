@@ -4,14 +4,23 @@ Perlich et al., "Bid Optimizing and Inventory Scoring in Targeted Online Adverti
 Lin-Bid in log replays, where the value is the predicted click probability.
 """
 
-import numpy as np
-
-from adsim.agents.base import Agent, require_positive
+from adsim.agents.base import require_positive
+from adsim.agents.rule import LINEAR, Rule, row
 from adsim.errors import AgentError
-from adsim.types import Constraints, Floats, Observation, PublicFacts
+from adsim.kernels.jit import inline
+from adsim.types import Constraints, Floats, PublicFacts
+
+B0, AVERAGE = range(2)
+"""Parameters of the rule."""
 
 
-class Linear(Agent):
+@inline
+def decide(seen, n, parameters, memory):
+    """The same multiplier for all campaigns, always."""
+    return parameters[B0] / parameters[AVERAGE]
+
+
+class Linear(Rule):
     """bid = value x b0 / average.
 
     Parameters
@@ -27,26 +36,27 @@ class Linear(Agent):
         When a parameter is not positive or, on reset, no average is known.
     """
 
+    number = LINEAR
+
     def __init__(self, b0: float, average: float | None = None) -> None:
         self.b0 = require_positive("b0", b0)
         self.average = None if average is None else require_positive("average", average)
 
-    def reset(self, constraints: Constraints, market: PublicFacts) -> None:
-        """See `Agent.reset`."""
-        super().reset(constraints, market)
-        self._average_value()
+    def check(self, constraints: Constraints, market: PublicFacts) -> None:
+        """Refuse a market without an average value."""
+        self._average_value(market)
 
-    def act(self, observation: Observation) -> Floats:
-        """The same multiplier for all campaigns, always; shape (n,)."""
-        return np.full(len(self.constraints.budget), self.b0 / self._average_value())
+    def parameters(self, market: PublicFacts) -> Floats:
+        """See `Rule.parameters`."""
+        return row(self.b0, self._average_value(market))
 
     def bids(self, value: Floats, multiplier: float) -> Floats:
         """Bids for a log, multiplied before divided: bids rounded down are those of published replays."""
-        return (value * self.b0) / self._average_value()
+        return (value * self.b0) / self._average_value(self.market)
 
-    def _average_value(self) -> float:
+    def _average_value(self, market: PublicFacts) -> float:
         if self.average is not None:
             return self.average
-        if self.market.history is None:
+        if market.history is None:
             raise AgentError("linear: the average value is not known here. Give it (average=...).")
-        return self.market.history.average_value
+        return market.history.average_value

@@ -2,13 +2,36 @@
 
 import numpy as np
 
-from adsim.agents.base import Agent, require_positive
-from adsim.agents.estimates import sales, share_of_rest
+from adsim.agents.base import require_positive
+from adsim.agents.estimates import clip, sales
+from adsim.agents.rule import STOCK_DUAL, Rule, row
 from adsim.errors import AgentError
-from adsim.types import Constraints, Floats, Observation, PublicFacts
+from adsim.kernels.jit import inline
+from adsim.types import Constraints, Floats, PublicFacts
+
+STEP = 0
+"""Parameter of the rule."""
+DUAL, PLAN = range(2)
+"""Memory of the rule: lambda, and the sales planned for the last tick."""
 
 
-class StockDual(Agent):
+@inline
+def decide(seen, n, parameters, memory):
+    """Move the dual by the last tick's sales, then plan the coming tick."""
+    target = seen.target_roi[n]
+    rate = 1 / target
+    if seen.tick > 0 and memory[PLAN] < np.inf:
+        plan = max(memory[PLAN], 1e-12)
+        excess = clip((sales(seen, n) - plan) / plan, -1.0, 1.0)
+        step = parameters[STEP] / np.sqrt(seen.tick)
+        memory[DUAL] = max(memory[DUAL] + step * rate * excess, 0.0)
+    affordable = seen.budget_left[n] * target / seen.value_per_conversion[n]
+    memory[PLAN] = min(seen.stock_left[n], affordable) * seen.share
+    multiplier = rate - memory[DUAL]
+    return multiplier if seen.negative_bids else max(multiplier, 0.0)
+
+
+class StockDual(Rule):
     """``kappa = 1 / target - lambda``, with the stock's dual moved by the last tick's sales against plan.
 
     ``lambda <- [lambda + step / sqrt(t) / target * clip((sales - plan) / plan, -1, 1)]_+`` after tick t, the plan
@@ -24,29 +47,16 @@ class StockDual(Agent):
         Largest change of ``lambda * target`` in the first tick.
     """
 
+    number = STOCK_DUAL
+
     def __init__(self, step: float = 0.4) -> None:
         self.step = require_positive("step", step)
 
-    def reset(self, constraints: Constraints, market: PublicFacts) -> None:
-        """Begin with lambda = 0: the whole liquid value."""
-        super().reset(constraints, market)
+    def check(self, constraints: Constraints, market: PublicFacts) -> None:
+        """Refuse a campaign without a target."""
         if np.any(constraints.target_roi <= 0):
             raise AgentError("stock_dual bids 1 / target ROI - lambda: give the campaign a target ROI or CPA.")
-        self._rate = 1 / constraints.target_roi
-        self._dual = np.zeros(self._rate.size)
-        self._plan = np.full(self._rate.size, np.inf)
 
-    def act(self, observation: Observation) -> Floats:
-        """Move the dual by the last tick's sales, then plan the coming tick."""
-        value = self.constraints.value_per_conversion
-        if observation.tick > 0:
-            limited = np.isfinite(self._plan)
-            plan = np.where(limited, np.maximum(self._plan, 1e-12), 1.0)
-            excess = np.where(limited, np.clip((sales(observation, value) - plan) / plan, -1, 1), 0.0)
-            step = self.step / np.sqrt(observation.tick)
-            self._dual = np.maximum(self._dual + step * self._rate * excess, 0.0)
-        affordable = observation.budget_left * self.constraints.target_roi / value
-        left = np.minimum(observation.stock_left, affordable)
-        self._plan = left * share_of_rest(self.market, observation.tick)
-        multiplier = self._rate - self._dual
-        return multiplier if self.market.negative_bids else np.maximum(multiplier, 0.0)
+    def parameters(self, market: PublicFacts) -> Floats:
+        """See `Rule.parameters`."""
+        return row(self.step)

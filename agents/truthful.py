@@ -1,14 +1,21 @@
 """Bid what an exposure is predicted to be worth."""
 
-import numpy as np
+from adsim.agents.rule import TRUTHFUL, Rule, row
+from adsim.kernels.jit import inline
+from adsim.types import Floats, PublicFacts
 
-from adsim.agents.base import Agent
-from adsim.types import Floats, Observation
+
+@inline
+def decide(seen, n, parameters, memory):
+    """One."""
+    return 1.0
 
 
-class Truthful(Agent):
+class Truthful(Rule):
     """Multiplier 1: dominant for a utility maximizer without constraints under second price and VCG."""
 
-    def act(self, observation: Observation) -> Floats:
-        """Ones."""
-        return np.ones(observation.budget_left.size)
+    number = TRUTHFUL
+
+    def parameters(self, market: PublicFacts) -> Floats:
+        """None; see `Rule.parameters`."""
+        return row()

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import adsim
+from adsim.drawing import spread
 from adsim.errors import OutputError
 from adsim.experiments import figures, replay_figures
 from adsim.experiments.compare import compare
-from adsim.experiments.drawing import spread
 from adsim.experiments.landscape import landscape
 from adsim.experiments.output import check_folder, save
 from adsim.experiments.replay import Replay, replay

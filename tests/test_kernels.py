@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laid_out import lay_out
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import kstest
@@ -17,7 +18,7 @@ from adsim.kernels import counter, elementary, tiles, traffic
 from adsim.market.market import Market
 from adsim.market.scenario import ContextualTraffic, ExperienceTable, read_scenario
 from adsim.market.supply import _experience, _unbiased
-from adsim.market.world import Truth, fill_tile
+from adsim.market.world import Truth
 
 F = np.float32
 words = st.integers(0, naive.MASK)
@@ -142,9 +143,9 @@ def test_a_stream_is_keyed_by_the_next_draw(key: int, number: int) -> None:
 
 
 def test_uniforms_of_a_key_are_its_draws() -> None:
-    values = np.empty(100)
-    counter.fill_uniforms(KEY, values)
-    assert values.tolist() == [naive.uniform(int(KEY), i) for i in range(100)]
+    values = np.empty((2, 100))
+    counter.fill_uniforms(np.array([KEY, 5], np.uint64), values)
+    assert values.tolist() == [[naive.uniform(key, i) for i in range(100)] for key in (int(KEY), 5)]
 
 
 @pytest.mark.parametrize(("function", "kind"), [(counter.uniform, F), (counter.uniform_double, float)])
@@ -489,11 +490,11 @@ def test_traffic_does_not_depend_on_where_tiles_begin(source: str, charge: str) 
 
     def numbers(cuts: list[int]) -> NDArray[Any]:
         parts = []
-        market = Market(scenario, 3)
-        truth, _, candidates = market._tiles
+        market = lay_out(Market(scenario, 3))
+        candidates = market.candidates
         for first, last in pairwise(cuts):
-            fill_tile(market._world, *market._tiles, first, last - first)
-            fields = [*truth, candidates.value, candidates.rate, candidates.experience]
+            market.fill(first, last - first)
+            fields = [*market.truth, candidates.value, candidates.rate, candidates.experience]
             parts.append(np.stack([field[:, : last - first] for field in fields]).copy())
         return np.concatenate(parts, axis=2)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laid_out import lay_out
 
 from adsim import registry
 from adsim.agents.base import Agent
@@ -20,7 +21,6 @@ from adsim.errors import AgentError, ScenarioError
 from adsim.market.market import Market
 from adsim.market.result import Result
 from adsim.market.scenario import Scenario, read_scenario
-from adsim.market.world import fill_tile
 from adsim.types import Constraints, Floats, Hindsight, History, Observation, PublicFacts, Totals
 
 MECHANISMS = sorted(naive.MECHANISMS)
@@ -105,7 +105,7 @@ def fixed(scenario: Scenario, multiplier: float) -> Floats:
 
 def bits(result: Result) -> dict[str, bytes]:
     """Every number that a period leaves behind."""
-    accounts = {"money": result._accounts.budget_left.tobytes(), "stock": result._accounts.stock_left.tobytes()}
+    accounts = {"money": result.budget_left.tobytes(), "stock": result.stock_left.tobytes()}
     events = {} if result._events is None else {key: x.tobytes() for key, x in result._events._asdict().items()}
     return {"ledger": result.history.tobytes(), "bids": result.multipliers.tobytes(), **accounts, **events}
 
@@ -192,7 +192,7 @@ def test_windows_do_not_matter_to_any_kind_of_market(mechanism: str, charge: str
     scenario = tight(mechanism, charge, outcomes)
     sequential = Market(scenario, 3, window=1).run(events=True)
     assert bits(Market(scenario, 3).run(events=True)) == bits(sequential)
-    assert (sequential._accounts.stock_left <= 0).any()
+    assert (sequential.stock_left <= 0).any()
 
 
 @pytest.mark.parametrize("mechanism", ["first_price", "gsp", "vcg"])
@@ -234,10 +234,10 @@ def naive_sales(market: Market, multiplier: float) -> tuple[list[naive.Sale], li
     """The twin on the first tile of a market's own traffic."""
     scenario, campaigns = market.scenario, market.campaigns.constraints
     opportunities, size = scenario.market.opportunities, scenario.size
-    truth, scratch, candidates = market._tiles
+    laid_out = lay_out(market)
+    _, truth, _, candidates, accounts = laid_out
     assert opportunities <= truth.ctr.shape[1]
-    fill_tile(market._world, truth, scratch, candidates, 0, opportunities)
-    accounts = market._open_accounts()
+    laid_out.fill(0, opportunities)
     traffic = naive.Traffic(
         value=candidates.value[:size, :opportunities],
         rate=candidates.rate[:size],
@@ -295,8 +295,8 @@ def test_market_is_its_plain_twin(mechanism: str, charge: str, outcomes: str, st
     found = events[["opportunity", "slot", "winner"]].to_numpy()
     np.testing.assert_array_equal(found, [(sale.opportunity, sale.slot, sale.winner) for sale in sales])
     np.testing.assert_allclose(events.charge, [sale.charge for sale in sales], rtol=1e-5, atol=3e-7)
-    np.testing.assert_allclose(result._accounts.budget_left, money, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(result._accounts.stock_left, stock, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(result.budget_left, money, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(result.stock_left, stock, rtol=1e-12, atol=1e-12)
     columns = ["shown", "clicks", "conversions", "value", "predicted_value", "charge", "experience"]
     for name, column in zip(Totals._fields[1:], columns, strict=True):
         expected = np.zeros(scenario.size)
@@ -316,7 +316,7 @@ def test_market_is_its_plain_twin(mechanism: str, charge: str, outcomes: str, st
 def test_nobody_spends_more_than_its_budget(scenario: Scenario, seed: int) -> None:
     result = Market(scenario, seed).run()
     assert (result.totals.spend <= terms(result).budget).all()
-    assert (result._accounts.budget_left >= 0).all()
+    assert (result.budget_left >= 0).all()
 
 
 @settings(deadline=None, max_examples=100)
@@ -491,11 +491,11 @@ def test_ticks_change_nothing_but_when_agents_act(mechanism: str) -> None:
 
 
 def test_another_campaign_changes_no_draw_of_the_others() -> None:
-    few, many = (Market(make(campaigns=CAMPAIGN | {"count": count}), 1) for count in (3, 4))
+    few, many = (lay_out(Market(make(campaigns=CAMPAIGN | {"count": count}), 1)) for count in (3, 4))
     for market in (few, many):
-        fill_tile(market._world, *market._tiles, 0, 400)
+        market.fill(0, 400)
     for name in ("ctr", "cvr", "amount"):
-        one, other = (getattr(market._tiles.truth, name) for market in (few, many))
+        one, other = (getattr(market.truth, name) for market in (few, many))
         np.testing.assert_array_equal(one[:3, :400], other[:3, :400])
 
 
@@ -867,8 +867,9 @@ def test_score_to_beat_is_what_the_others_leave(mechanism: str, slots: int) -> N
     scenario = scenario.replace({"market.opportunities": 300, "auction.charge": "exposure"})
     market = Market(scenario, 3)
     found = market.run().score_to_beat[0]
-    fill_tile(market._world, *market._tiles, 0, 300)
-    bids = market._tiles.candidates.value[:5, :300].astype(float)
+    laid_out = lay_out(market)
+    laid_out.fill(0, 300)
+    bids = laid_out.candidates.value[:5, :300].astype(float)
     for n in range(5):
         others = np.sort(np.delete(bids, n, axis=0), axis=0)[::-1]
         assert found[n] == pytest.approx(np.maximum(others[slots - 1], reserve).mean(), rel=1e-6)

@@ -20,7 +20,7 @@ from adsim.agents.linear import Linear
 from adsim.errors import AdsimError, AgentError, LogError, UnknownName
 from adsim.experiments.replay import replay
 from adsim.kernels.replay import replay as kernel
-from adsim.types import Constraints, History, PublicFacts
+from adsim.types import Constraints, History, Observation, PublicFacts, Totals
 
 PUBLISHED = [
     (1 / 32, 1969, 10, (14752, 48, 307751), (32208, 71, 203610)),
@@ -276,18 +276,22 @@ def constraints(target_roi: list[float], value: float = 1.0) -> Constraints:
     )
 
 
+SEEN = Observation(0, *[Totals(*np.zeros((8, 1)))] * 2, *np.zeros((3, 1)))
+"""Nothing yet, whatever the number of campaigns."""
+
+
 def test_linear_agent() -> None:
     market = PublicFacts("second_price", False, np.ones(1), History(0.25, 8.0))
     agent = Linear(b0=10)
     agent.reset(constraints([0, 0]), market)
-    assert agent.act(None).tolist() == [40.0, 40.0]
+    assert agent.act(SEEN).tolist() == [40.0, 40.0]
     value = np.array([0.1, 0.3])
     assert agent.bids(value, 40.0).tolist() == [(0.1 * 10) / 0.25, (0.3 * 10) / 0.25]
     with pytest.raises(AgentError, match="average="):
         agent.reset(constraints([0]), market._replace(history=None))
     agent = Linear(b0=10, average=0.5)
     agent.reset(constraints([0]), market._replace(history=None))
-    assert agent.act(None).tolist() == [20.0]
+    assert agent.act(SEEN).tolist() == [20.0]
     assert (agent.b0, agent.average) == (10, 0.5)
 
 
@@ -295,11 +299,11 @@ def test_ecpc_agent() -> None:
     market = PublicFacts("second_price", False, np.ones(1), History(0.25, 8.0))
     agent = ExpectedCostPerClick()
     agent.reset(constraints([0, 2], value=4.0), market)
-    assert agent.act(None).tolist() == [2.0, 2.0]
+    assert agent.act(SEEN).tolist() == [2.0, 2.0]
     agent.reset(constraints([4, 2], value=4.0), market._replace(history=None))
-    assert agent.act(None).tolist() == [0.25, 0.5]
+    assert agent.act(SEEN).tolist() == [0.25, 0.5]
     with pytest.raises(AgentError, match="cost="):
         agent.reset(constraints([4, 0]), market._replace(history=None))
     agent = ExpectedCostPerClick(cost=3)
     agent.reset(constraints([0]), market._replace(history=None))
-    assert agent.act(None).tolist() == [3.0]
+    assert agent.act(SEEN).tolist() == [3.0]

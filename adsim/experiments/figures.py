@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from adsim.experiments.compare import Comparison
-from adsim.experiments.drawing import (
+from adsim.drawing import (
     BLUE,
     GREEN,
     GREY,
@@ -24,6 +23,7 @@ from adsim.experiments.drawing import (
     panels,
     styled,
 )
+from adsim.experiments.compare import Comparison
 from adsim.market.metrics import TOLERANCE
 from adsim.market.result import Result
 from adsim.types import Floats, Totals

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from adsim.experiments.drawing import (
+from adsim.drawing import (
     BLUE,
     GREY,
     INK,

@@ -85,10 +85,19 @@ def normal_pair(word):
 
 
 @jit
-def fill_uniforms(key, values):
-    """Uniform float64 draws in [0, 1), one per index."""
-    for i in range(values.size):
-        values[i] = uniform_double(draw(key, np.uint64(i)))
+def fill_streams(keys, first, streams):
+    """Keys of the sub-streams numbered from ``first``; keys (E,), streams (E, count)."""
+    for e in range(keys.size):
+        for i in range(streams.shape[1]):
+            streams[e, i] = stream(keys[e], first + i)
+
+
+@jit
+def fill_uniforms(keys, values):
+    """Uniform float64 draws in [0, 1), one per key and index; keys (E,), values (E, n)."""
+    for e in range(keys.size):
+        for i in range(values.shape[1]):
+            values[e, i] = uniform_double(draw(keys[e], np.uint64(i)))
 
 
 def log_mean_exp(sigma: float, *, coarse: bool = False) -> float:

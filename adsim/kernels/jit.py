@@ -16,7 +16,7 @@ import numba
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_COMPILED = ("kernels", "mechanisms", "predictors", "market", "agents")
+_COMPILED = ("kernels", "mechanisms", "predictors", "market", "agents", "envs")
 
 
 def _cache_folder() -> str:

@@ -75,3 +75,24 @@ def count_outside(tile, width, low, high, flags):
     for t in range(last):
         outside += flags[t]
     return outside
+
+
+@jit
+def total(row, width):
+    """Sum of the first opportunities, in eight interleaved parts that the processor adds at once."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    t = 0
+    while t + 8 <= width:
+        s0 += row[t]
+        s1 += row[t + 1]
+        s2 += row[t + 2]
+        s3 += row[t + 3]
+        s4 += row[t + 4]
+        s5 += row[t + 5]
+        s6 += row[t + 6]
+        s7 += row[t + 7]
+        t += 8
+    while t < width:
+        s0 += row[t]
+        t += 1
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))

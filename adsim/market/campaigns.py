@@ -1,5 +1,6 @@
 """Campaigns: constraints drawn from the scenario, and the agents that bid for them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,15 +9,16 @@ from numpy.typing import NDArray
 from adsim import registry
 from adsim.errors import ScenarioError
 from adsim.market.scenario import Scenario
-from adsim.market.supply import Seeds, Trait, Traits, per_campaign
+from adsim.market.supply import Seeds, Trait, Traits, conversions_per_exposure, per_campaign
 from adsim.types import Constraints
 
 
 class Group(NamedTuple):
-    """Campaigns of one table of the scenario, and the name of their agent."""
+    """Campaigns next to each other, and the name of their agent."""
 
     members: slice
-    agent: str
+    agent: str | None
+    """None for a campaign whose multiplier comes from outside."""
 
 
 class Campaigns(NamedTuple):
@@ -25,22 +27,15 @@ class Campaigns(NamedTuple):
     names: list[str]
     groups: list[Group]
     constraints: Constraints
-    """Arrays of shape (N,)."""
+    """Arrays of shape (E, N): of the same campaigns in E markets."""
 
     def of(self, members: slice) -> Constraints:
-        """The constraints of some, as copies: an agent cannot rewrite what it may not break."""
-        c = self.constraints
-        return Constraints(
-            c.value_per_conversion[members].copy(),
-            c.maximizes_value[members].copy(),
-            c.budget[members].copy(),
-            c.target_roi[members].copy(),
-            c.stock[members].copy(),
-        )
+        """Constraints of some in all markets, copied, (E * n,): an agent cannot rewrite what it may not break."""
+        return Constraints._make(field[:, members].flatten() for field in self.constraints)
 
 
-def make_campaigns(scenario: Scenario, seeds: Seeds, traits: Traits) -> Campaigns:
-    """Draw what every campaign wants and may not break.
+def make_campaigns(scenario: Scenario, seeds: Seeds, traits: Traits, agents: Mapping[int, str | None]) -> Campaigns:
+    """Draw what every campaign wants and may not break; ``agents`` names those of single campaigns, None: nobody.
 
     Raises
     ------
@@ -53,18 +48,20 @@ def make_campaigns(scenario: Scenario, seeds: Seeds, traits: Traits) -> Campaign
     cpa = per_campaign(scenario, seeds, Trait.TARGET, lambda table: table.target_cpa)
     units = per_campaign(scenario, seeds, Trait.STOCK, lambda table: table.stock, np.inf)
     relative = per_campaign(scenario, seeds, Trait.STOCK, lambda table: table.relative_stock, np.inf)
-    fair_share = scenario.market.opportunities / size * traits.conversions_per_exposure
     target = np.where(cpa > 0, traits.value / np.where(cpa > 0, cpa, 1), roi)
-    stock = np.minimum(units, relative * fair_share)
+    stock = units
+    if np.isfinite(relative).any():
+        fair_share = scenario.market.opportunities / size * conversions_per_exposure(scenario, traits)
+        stock = np.minimum(units, relative * fair_share)
     for name, values in (("budget", budget), ("stock", stock)):
         if np.any(np.isnan(values) | (values <= 0)):
             raise ScenarioError(f"campaigns: a drawn {name} of {values.min()} is not positive.")
     return Campaigns(
-        names=_names(scenario),
-        groups=_groups(scenario),
+        names=campaign_names(scenario),
+        groups=_groups(scenario, agents),
         constraints=Constraints(
             value_per_conversion=traits.value,
-            maximizes_value=_objectives(scenario),
+            maximizes_value=np.tile(_objectives(scenario), (len(seeds), 1)),
             budget=budget,
             target_roi=target,
             stock=stock,
@@ -76,7 +73,7 @@ def _objectives(scenario: Scenario) -> NDArray[np.bool_]:
     return np.concatenate([np.full(table.count, table.objective == "value") for table in scenario.campaigns])
 
 
-def _names(scenario: Scenario) -> list[str]:
+def campaign_names(scenario: Scenario) -> list[str]:
     """The table's name, numbered where it stands for several campaigns or is used twice."""
     plain = [table.name for table in scenario.campaigns for _ in range(table.count)]
     seen: dict[str, int] = {}
@@ -87,11 +84,16 @@ def _names(scenario: Scenario) -> list[str]:
     return names
 
 
-def _groups(scenario: Scenario) -> list[Group]:
+def _groups(scenario: Scenario, agents: Mapping[int, str | None]) -> list[Group]:
+    """Campaigns next to each other with the agent of one table; those with an agent of their own stand alone."""
     default = registry.load("mechanisms", scenario.auction.mechanism).default_agent
     groups, start = [], 0
     for table in scenario.campaigns:
-        agent = default if table.agent == "auto" else table.agent
-        groups.append(Group(slice(start, start + table.count), agent))
-        start += table.count
-    return groups
+        common = default if table.agent == "auto" else table.agent
+        stop = start + table.count
+        for own in sorted(n for n in agents if start <= n < stop):
+            groups += [Group(slice(start, own), common), Group(slice(own, own + 1), agents[own])]
+            start = own + 1
+        groups.append(Group(slice(start, stop), common))
+        start = stop
+    return [group for group in groups if group.members.stop > group.members.start]

@@ -34,7 +34,7 @@ class Constant(_Distribution):
 
     def sample(self, uniforms: Floats, index: NDArray[np.int64]) -> Floats:
         """All the same."""
-        return np.full(index.size, self.value)
+        return np.full(uniforms.shape, self.value)
 
     def range(self) -> tuple[float, float]:
         """The number."""
@@ -89,7 +89,7 @@ class Values(_Distribution):
 
     def sample(self, uniforms: Floats, index: NDArray[np.int64]) -> Floats:
         """The list, repeated."""
-        return np.asarray(self.values)[index % len(self.values)]
+        return np.broadcast_to(np.asarray(self.values)[index % len(self.values)], uniforms.shape)
 
     def range(self) -> tuple[float, float]:
         """Smallest and largest of the list."""

@@ -5,27 +5,44 @@ campaign changed, then booked in order; where booking changes what a campaign ma
 rest is cleared again. The result is that of clearing one auction at a time, bit for bit, whatever the windows.
 """
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 
 from adsim.kernels.jit import jit
 from adsim.kernels.settlement import CONVERSION, EXPOSURE, settle
-from adsim.market.world import fill_tile
-from adsim.mechanisms.clear import numbered, recompile
-from adsim.mechanisms.dispatch import NUMBERS, clear_tile
+from adsim.kernels.tiles import total
+from adsim.market.world import fill_tile, world_of
+from adsim.mechanisms.dispatch import clear_tile
 
 SMALLEST_WINDOW = 16
 
 
 @jit
-def run_tick(mechanism, world, truth, scratch, candidates, rule, ranking, accounts, events, first, last, window):
-    """Sell opportunities ``first`` to ``last``; ``window`` is the most that is cleared at once."""
+def run_tick(
+    mechanism,
+    world,
+    truth,
+    scratch,
+    candidates,
+    rule,
+    ranking,
+    accounts,
+    events,
+    watched,
+    offered,
+    first,
+    last,
+    window,
+):
+    """Sell opportunities ``first`` to ``last``; ``window`` is the most that is cleared at once.
+
+    ``offered`` (N,) gets what they were predicted to be worth to the ``watched`` campaigns.
+    """
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):
         width = min(size, last - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
+        for w in range(watched.size):
+            offered[watched[w]] += total(candidates.value[watched[w]], width)
         start, span = 0, window
         while start < width:
             stop = min(start + span, width)
@@ -35,8 +52,9 @@ def run_tick(mechanism, world, truth, scratch, candidates, rule, ranking, accoun
 
 
 @jit
-def reveal_tick(world, truth, scratch, candidates, predicted, value, price, cost, first, last):
-    """Write out what is in `Hindsight` of the first campaign's opportunities."""
+def reveal_tick(worlds, truth, scratch, candidates, predicted, value, price, cost, first, last):
+    """Write out what is in `Hindsight` of the first campaign's opportunities in the first market."""
+    world = world_of(worlds, 0)
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):
         width = min(size, last - origin)
@@ -50,9 +68,3 @@ def reveal_tick(world, truth, scratch, candidates, predicted, value, price, cost
                 cost[origin + t] = np.float64(truth.ctr[0, t]) / candidates.rate[0, t]
             if world.charge_on == CONVERSION:
                 cost[origin + t] *= truth.cvr[0, t]
-
-
-@cache
-def compile_for(mechanism: str) -> Any:
-    """The tick for a mechanism; one from elsewhere gets a tick compiled around its own rule."""
-    return run_tick if mechanism in NUMBERS else recompile(run_tick, clear_tile=numbered(mechanism))

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from adsim.kernels.settlement import Accounts, Events
+from adsim.kernels.settlement import Events
 from adsim.market import metrics
 from adsim.market.campaigns import Campaigns
 from adsim.market.scenario import Scenario
@@ -32,13 +32,13 @@ class Result:
         scenario: Scenario,
         campaigns: Campaigns,
         traffic_share: Floats,
-        accounts: Accounts,
         history: Floats,
+        left: tuple[Floats, Floats],
         multipliers: Floats,
         score_to_beat: Floats,
         events: Events | None,
     ) -> None:
-        self._campaigns, self._accounts, self._events = campaigns, accounts, events
+        self._campaigns, self._events = campaigns, events
         self.scenario = scenario
         self.constraints = campaigns.constraints
         """What the campaigns wanted and might not break; arrays (N,)."""
@@ -46,6 +46,8 @@ class Result:
         """Expected share of the opportunities in each tick; (ticks,)."""
         self.history = history
         """Totals at the beginning of each tick and at the end, (ticks + 1, N, 8); columns of `adsim.types.Totals`."""
+        self.budget_left, self.stock_left = left
+        """At the end; each (N,)."""
         self.multipliers = multipliers
         """(ticks, N)"""
         self.score_to_beat = score_to_beat
@@ -54,7 +56,7 @@ class Result:
     @property
     def totals(self) -> Totals:
         """Sums over the period; each (N,)."""
-        return Totals(*self._accounts.ledger.T)
+        return Totals(*self.history[-1].T)
 
     @cached_property
     def summary(self) -> dict[str, float]:
@@ -68,7 +70,7 @@ class Result:
         """A row per campaign."""
         campaigns, constraints, totals = self._campaigns, self.constraints, self.totals
         agents = np.concatenate(
-            [np.repeat(group.agent, group.members.stop - group.members.start) for group in campaigns.groups]
+            [np.repeat(str(group.agent), group.members.stop - group.members.start) for group in campaigns.groups]
         )
         return pd.DataFrame(
             {

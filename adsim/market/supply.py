@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.kernels.auction import Candidates
-from adsim.kernels.counter import fill_uniforms, log_mean_exp, mix, stream
+from adsim.kernels.auction import UNCAPPED, Candidates
+from adsim.kernels.counter import fill_streams, fill_uniforms, log_mean_exp, mix
 from adsim.kernels.settlement import CLICK, CONVERSION, EXPOSURE
 from adsim.kernels.tiles import tile_width
 from adsim.kernels.traffic import CONSTANT, DIMENSIONS, LOGNORMAL, UNIFORM
@@ -24,17 +24,6 @@ _TRAITS = 1000
 _ZERO = np.float32(0)
 
 
-class Traits(NamedTuple):
-    """What the seed gives the campaigns of a market; each (N,)."""
-
-    value: Floats
-    quality: Floats
-    ctr_bias: Floats
-    cvr_bias: Floats
-    conversions_per_exposure: Floats
-    """True mean, over all users."""
-
-
 class Tiles(NamedTuple):
     """Room for one tile of a market's traffic."""
 
@@ -43,24 +32,38 @@ class Tiles(NamedTuple):
     candidates: Candidates
 
 
+class Traits(NamedTuple):
+    """What the seeds give the campaigns of E markets; each (E, N)."""
+
+    value: Floats
+    quality: Floats
+    ctr_bias: Floats
+    cvr_bias: Floats
+
+
 class Seeds:
-    """Uniform draws addressed by (seed, trait, campaign): adding a campaign changes nobody else's."""
+    """Uniform draws of E markets addressed by (seed, trait, campaign): adding a campaign changes nobody else's."""
 
-    def __init__(self, seed: int) -> None:
-        self.key = np.uint64(mix(np.uint64(seed)))
+    def __init__(self, seeds: NDArray[np.uint64]) -> None:
+        self.keys = np.array([mix(seed) for seed in seeds], np.uint64)
 
-    def stream(self, number: int) -> np.uint64:
-        """Key of a numbered stream."""
-        return np.uint64(stream(self.key, number))
+    def __len__(self) -> int:
+        return self.keys.size
+
+    def streams(self, first: int, count: int) -> NDArray[np.uint64]:
+        """Keys of numbered streams, (E, count)."""
+        keys = np.empty((self.keys.size, count), np.uint64)
+        fill_streams(self.keys, first, keys)
+        return keys
 
     def uniforms(self, trait: int, count: int) -> Floats:
-        """One draw per campaign."""
-        values = np.empty(count)
-        fill_uniforms(self.stream(_TRAITS + trait), values)
+        """One draw per campaign, (E, count)."""
+        values = np.empty((self.keys.size, count))
+        fill_uniforms(self.streams(_TRAITS + trait, 1)[:, 0], values)
         return values
 
     def normals(self, trait: int, count: int) -> Floats:
-        """One standard normal draw per campaign."""
+        """One standard normal draw per campaign, (E, count)."""
         from scipy.special import ndtri
 
         return np.asarray(ndtri(np.maximum(self.uniforms(trait, count), 2.0**-53)))
@@ -79,17 +82,24 @@ def draw_traits(scenario: Scenario, seeds: Seeds) -> Traits:
     quality = per_campaign(scenario, seeds, Trait.QUALITY, lambda table: table.quality)
     traffic = scenario.traffic
     if not isinstance(traffic, ContextualTraffic):
-        ones = np.ones(scenario.size)
-        return Traits(value, quality, ones, ones, ones)
+        blank = np.zeros((len(seeds), scenario.size))
+        return Traits(value, quality, blank, blank)
     index = np.arange(scenario.size)
     rates = [
         np.minimum(rate.sample(seeds.uniforms(trait, scenario.size), index), HIGHEST_RATE)
         for rate, trait in ((traffic.ctr, Trait.CTR), (traffic.cvr, Trait.CVR))
     ]
     ctr_bias, cvr_bias = (np.log(rate / (1 - rate)) for rate in rates)
-    mean_ctr = _mean_rate(ctr_bias, np.hypot(traffic.ctr_affinity, traffic.ctr_noise))
-    mean_cvr = _mean_rate(cvr_bias, np.hypot(traffic.cvr_affinity, traffic.cvr_noise))
-    return Traits(value, quality, ctr_bias, cvr_bias, mean_ctr * mean_cvr)
+    return Traits(value, quality, ctr_bias, cvr_bias)
+
+
+def conversions_per_exposure(scenario: Scenario, traits: Traits) -> Floats:
+    """True mean over all users, (E, N)."""
+    traffic = scenario.traffic
+    if not isinstance(traffic, ContextualTraffic):
+        return np.ones_like(traits.value)
+    ctr = _mean_rate(traits.ctr_bias, np.hypot(traffic.ctr_affinity, traffic.ctr_noise))
+    return ctr * _mean_rate(traits.cvr_bias, np.hypot(traffic.cvr_affinity, traffic.cvr_noise))
 
 
 def per_campaign(
@@ -99,48 +109,46 @@ def per_campaign(
     field: Callable[[CampaignTable], Distribution | None],
     missing: float = 0.0,
 ) -> Floats:
-    """A field of the campaign tables, drawn for each campaign; ``missing`` where a table lacks it."""
+    """A field of the campaign tables, drawn for each campaign; ``missing`` where a table lacks it; (E, N)."""
     uniforms = seeds.uniforms(trait, scenario.size)
-    parts, start = [], 0
+    values, start = np.full_like(uniforms, missing), 0
     for table in scenario.campaigns:
-        distribution = field(table)
-        part = uniforms[start : start + table.count]
-        index = np.arange(table.count)
-        parts.append(np.full(table.count, missing) if distribution is None else distribution.sample(part, index))
+        distribution, members = field(table), slice(start, start + table.count)
+        if distribution is not None:
+            values[:, members] = distribution.sample(uniforms[:, members], np.arange(table.count))
         start += table.count
-    return np.concatenate(parts)
+    return values
 
 
 def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
     """The compiled traffic's parameters."""
-    size = scenario.size
+    shape = len(seeds), scenario.size
     traffic = scenario.traffic
     contextual = isinstance(traffic, ContextualTraffic)
-    blank = np.zeros(size)
-    directions = np.zeros((2, size, DIMENSIONS))
+    directions = np.zeros((2, *shape, DIMENSIONS), np.float32)
     noises, basket, experience, has_experience = (0.0, 0.0), 0.0, (0.0, 0.0, 0.0), False
     amounts = (CONSTANT, np.float32(1), _ZERO)
     if isinstance(traffic, ContextualTraffic):
-        directions = _directions(seeds, size, (traffic.ctr_affinity, traffic.cvr_affinity))
+        directions = _directions(seeds, scenario.size, (traffic.ctr_affinity, traffic.cvr_affinity))
         noises, basket = (traffic.ctr_noise, traffic.cvr_noise), traffic.basket
         has_experience = traffic.experience is not None
         experience = _experience(traffic)
     else:
         amounts = _compiled(traffic.value)
-    normals = np.stack([seeds.normals(Trait.BIAS + k, size) for k in range(2)])
+    normals = np.stack([seeds.normals(Trait.BIAS + k, scenario.size).ravel() for k in range(2)])
     errors = scenario.predictor.create().errors(normals)
     perfect = not (
         errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
     )
     return World(
         source=CONTEXTUAL if contextual else INDEPENDENT,
-        keys=np.array([seeds.stream(number) for number in range(Stream.COUNT)], np.uint64),
+        keys=seeds.streams(0, Stream.COUNT),
         value=traits.value.astype(np.float32),
-        ctr_bias=(traits.ctr_bias if contextual else blank).astype(np.float32),
-        ctr_direction=directions[0].astype(np.float32),
+        ctr_bias=traits.ctr_bias.astype(np.float32),
+        ctr_direction=directions[0],
         ctr_noise=np.float32(noises[0]),
-        cvr_bias=(traits.cvr_bias if contextual else blank).astype(np.float32),
-        cvr_direction=directions[1].astype(np.float32),
+        cvr_bias=traits.cvr_bias.astype(np.float32),
+        cvr_direction=directions[1],
         cvr_noise=np.float32(noises[1]),
         basket=_unbiased(basket),
         has_experience=has_experience,
@@ -151,15 +159,15 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         has_errors=not perfect,
         ctr_error=_unbiased(errors.ctr_sigma, coarse=True),
         cvr_error=_unbiased(errors.cvr_sigma, coarse=True),
-        ctr_error_bias=errors.ctr_bias.astype(np.float32),
-        cvr_error_bias=errors.cvr_bias.astype(np.float32),
+        ctr_error_bias=errors.ctr_bias.reshape(shape).astype(np.float32),
+        cvr_error_bias=errors.cvr_bias.reshape(shape).astype(np.float32),
         charge_on=CHARGE_ON[scenario.auction.charge],
     )
 
 
-def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Floats) -> Tiles:
+def make_tiles(world: World) -> Tiles:
     """Room for one tile; with posted competition, one candidate more than campaigns."""
-    size = scenario.size
+    size = world.value.shape[1]
     rows = size + world.has_posted
     shape = rows, tile_width(rows)
 
@@ -167,7 +175,6 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
         return np.ones(shape, np.float32)
 
     truth = Truth(ones(), ones(), ones())
-    truth.amount[:size] = traits.value[:, None]
     pctr, pcvr = (ones(), ones()) if world.has_errors else (truth.ctr, truth.cvr)
     width = shape[1]
     scratch = Scratch(
@@ -176,31 +183,30 @@ def make_tiles(scenario: Scenario, world: World, traits: Traits, liquid_rate: Fl
         np.zeros((DIMENSIONS, width), np.float32),
         np.ones(width, np.float32),
         np.zeros((2, width), np.float32),
-        traits.value.astype(np.float32),
+        np.zeros(size, np.float32),
     )
-    value, quality = ones(), ones()
-    quality[:size] = traits.quality[:, None]
-    padded = np.ones(rows, np.float32)  # a posted bid is its own liquid value
-    padded[:size] = liquid_rate
+    value = ones()
     candidates = Candidates(
         value=value,
         rate=pctr if world.charge_on == CLICK else ones(),
-        quality=quality,
+        quality=ones(),
         experience=np.zeros(shape, np.float32),
         liquid=value,
         multiplier=np.ones(rows, np.float32),
-        cap=np.zeros(rows, np.float32),
-        liquid_rate=padded,
+        cap=np.full(rows, UNCAPPED, np.float32),
+        liquid_rate=np.ones(rows, np.float32),
     )
     return Tiles(truth, scratch, candidates)
 
 
-def _directions(seeds: Seeds, size: int, strengths: tuple[float, float]) -> Floats:
-    """Directions in which campaigns like users, of given length; (2, N, 8)."""
-    draws = [seeds.normals(Trait.DIRECTIONS + d, size) for d in range(2 * DIMENSIONS)]
-    normals = np.stack(draws, axis=1).reshape(size, 2, DIMENSIONS).transpose(1, 0, 2)
-    unit = normals / np.linalg.norm(normals, axis=2, keepdims=True)
-    return np.ascontiguousarray(unit * np.asarray(strengths)[:, None, None])
+def _directions(seeds: Seeds, size: int, strengths: tuple[float, float]) -> NDArray[np.float32]:
+    """Directions in which campaigns like users, of given length; (2, E, N, 8)."""
+    found = np.empty((2, len(seeds), size, DIMENSIONS), np.float32)
+    for kind, strength in enumerate(strengths):
+        first = Trait.DIRECTIONS + kind * DIMENSIONS
+        normals = np.stack([seeds.normals(first + d, size) for d in range(DIMENSIONS)], axis=2)
+        found[kind] = normals / np.linalg.norm(normals, axis=2, keepdims=True) * strength
+    return found
 
 
 def _experience(traffic: ContextualTraffic) -> tuple[float, float, float]:
@@ -235,5 +241,5 @@ def _compiled(distribution: Distribution) -> tuple[int, np.float32, np.float32]:
 def _mean_rate(bias: Floats, spread: float) -> Floats:
     """Mean of sigmoid(bias + spread z), by Gauss-Hermite quadrature."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(31)
-    rates = 1 / (1 + np.exp(-(bias[:, None] + spread * nodes)))
+    rates = 1 / (1 + np.exp(-(bias[..., None] + spread * nodes)))
     return np.asarray(rates @ weights / weights.sum())

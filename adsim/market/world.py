@@ -19,7 +19,7 @@ Singles = NDArray[np.float32]
 
 
 class World(NamedTuple):
-    """Parameters of the traffic; ``N`` campaigns."""
+    """Parameters of the traffic of a market of ``N`` campaigns; of E markets, arrays have E rows, see `world_of`."""
 
     source: int
     keys: NDArray[np.uint64]
@@ -84,6 +84,34 @@ class Scratch(NamedTuple):
     """(2, B)"""
     bound: Singles
     """Largest amount of each campaign on the tile; (N,)."""
+
+
+@inline
+def world_of(world, e):
+    """One of several markets."""
+    return World(
+        world.source,
+        world.keys[e],
+        world.value[e],
+        world.ctr_bias[e],
+        world.ctr_direction[e],
+        world.ctr_noise,
+        world.cvr_bias[e],
+        world.cvr_direction[e],
+        world.cvr_noise,
+        world.basket,
+        world.has_experience,
+        world.experience,
+        world.amounts,
+        world.posted,
+        world.has_posted,
+        world.has_errors,
+        world.ctr_error,
+        world.cvr_error,
+        world.ctr_error_bias[e],
+        world.cvr_error_bias[e],
+        world.charge_on,
+    )
 
 
 @inline

@@ -1,0 +1,124 @@
+"""`adsim/Bidding-v0`: one campaign under control, the others played by their scenario's agents; a step is a tick."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from adsim.envs.engine import SPAN, Engine, episode_seeds
+from adsim.envs.features import HIGH, LOW, NAMES
+from adsim.envs.info import describe
+from adsim.envs.recording import Recording
+from adsim.errors import EnvError
+from adsim.market.scenario import Scenario
+
+RENDER_MODES = ("rgb_array", "human")
+
+
+def spaces() -> tuple[Any, Any]:
+    """The boxes of observations and actions of one campaign."""
+    return gymnasium.spaces.Box(LOW, HIGH, dtype=np.float32), gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+
+class BiddingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+    """One campaign bids in a scenario's market.
+
+    The action, in [-1, 1], sets the multiplier of the coming tick, ``reference * span**action``: the campaign bids it
+    times the predicted value of each opportunity. The reference is 1 / target ROI, or 1 without a target. Actions
+    beyond are clipped, and counted in ``info["clipped_actions"]``.
+
+    Observations are the features of `adsim.envs.features`. The reward is the value won in the tick (less spend, for a
+    utility maximizer); when the campaign's period is over, a correction makes the return `adsim.envs.score.score`.
+    Episodes end (``terminated``) with the scenario's last tick. ``info`` is described in `adsim.envs.info`.
+
+    ``reset(seed=s)`` begins in the market of seed s, the one of ``adsim.Market(scenario, s)``; later resets without a
+    seed go on to markets that follow from it.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+        Name of a shipped scenario, a TOML file, or a scenario.
+    campaign : int or str
+        Which to control, by index or name.
+    span : float
+        Multipliers reach from ``reference / span`` to ``reference * span``.
+    render_mode : {"rgb_array", "human"}, optional
+        Draw spend, ROI, multiplier and price to beat, see `adsim.envs.rendering`.
+
+    Raises
+    ------
+    EnvError
+        For a scenario without that campaign, and in `step` before `reset`, after the end, for an action of another
+        shape or that is not a number.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 - as gymnasium declares it
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 8,
+    }
+
+    def __init__(
+        self,
+        scenario: str | Path | Scenario = "target_cpa",
+        campaign: int | str = 0,
+        *,
+        span: float = SPAN,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode not in (None, *RENDER_MODES):
+            raise EnvError(f"render_mode = {render_mode!r}: must be one of {', '.join(RENDER_MODES)}.")
+        self.engine = Engine(scenario, [campaign], span=span)
+        self.render_mode = render_mode
+        self.feature_names = NAMES
+        self.observation_space, self.action_space = spaces()
+        self._first: NDArray[np.uint64] | None = None
+        self._episode = 0
+        self._recording = Recording(self.engine) if render_mode else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin an episode; see `gymnasium.Env.reset`."""
+        super().reset(seed=seed)
+        if seed is not None or self._first is None:
+            first = self.np_random.integers(2**63) if seed is None else seed
+            self._first, self._episode = np.array([first], np.uint64), 0
+        else:
+            self._episode += 1
+        self.engine.reset(episode_seeds(self._first, self._episode))
+        if self._recording:
+            self._recording.begin()
+            self._show()
+        return self.engine.seats.observation[0, 0].copy(), self._info()
+
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Play a tick; see `gymnasium.Env.step`."""
+        if np.shape(action) != (1,):
+            raise EnvError(f"action of shape {np.shape(action)}: must have shape (1,).")
+        self.engine.step([action])
+        if self._recording:
+            self._recording.add()
+            self._show()
+        seats = self.engine.seats
+        return seats.observation[0, 0].copy(), float(seats.reward[0, 0]), self.engine.over, False, self._info()
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The episode so far as a picture, (height, width, 3), in mode rgb_array; see `gymnasium.Env.render`."""
+        if self._recording is None:
+            gymnasium.logger.warn("render() without render_mode: give one to make, such as 'rgb_array'.")
+            return None
+        return self._recording.picture() if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._recording:
+            self._recording.close()
+
+    def _show(self) -> None:
+        if self._recording and self.render_mode == "human":
+            self._recording.show()
+
+    def _info(self) -> dict[str, Any]:
+        return {name: field[0, 0].item() for name, field in describe(self.engine).items()}

@@ -1,0 +1,187 @@
+"""Episodes of several markets in which some campaigns are controlled from outside: what all environments rest on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from adsim.envs.features import FEATURES, make_past
+from adsim.envs.stepping import Seats, observe_all, step
+from adsim.errors import EnvError
+from adsim.kernels.counter import fill_streams
+from adsim.market.campaigns import campaign_names
+from adsim.market.markets import Markets, make_events
+from adsim.market.scenario import Scenario, load_scenario
+from adsim.types import Floats, Totals
+
+SPAN = 10.0
+"""Factor between the multiplier of action 1 and the reference."""
+
+
+class Engine:
+    """E markets in step, and W controlled campaigns in each; the others play their scenario's agents.
+
+    An episode is the scenario's period, a step a tick. An action in [-1, 1] sets a campaign's multiplier of a tick,
+    ``reference * span**action``; the reference is 1 / target ROI, or 1 without a target.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+        Name of a shipped scenario, a TOML file, or a scenario.
+    campaigns : sequence of int or str, optional
+        Which to control, by index or name; all unless given.
+    markets : int
+        How many (E).
+    span : float
+        Above 1.
+    threads : int
+        How many share the markets; results do not depend on it.
+
+    Raises
+    ------
+    EnvError
+        When a setting is impossible, or the scenario has no such campaign.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Path | Scenario,
+        campaigns: Sequence[int | str] | None = None,
+        *,
+        markets: int = 1,
+        span: float = SPAN,
+        threads: int = 1,
+    ) -> None:
+        for name, count in (("num_envs", markets), ("threads", threads)):
+            if not (isinstance(count, int | np.integer) and count >= 1):
+                raise EnvError(f"{name} = {count!r}: must be a whole number, 1 or more.")
+        if not 1 < span < 1e6:
+            raise EnvError(f"span = {span!r}: must be a number above 1, such as 10.")
+        self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+        self.campaigns = find_campaigns(self.scenario, campaigns)
+        names = campaign_names(self.scenario)
+        self.names = [names[n] for n in self.campaigns]
+        self.ticks = self.scenario.market.ticks
+        self.span = float(span)
+        self.markets = Markets(
+            self.scenario,
+            np.arange(markets),
+            agents=dict.fromkeys(self.campaigns),
+            watched=self.campaigns,
+            threads=min(threads, markets),
+        )
+        self.shape = markets, len(self.campaigns)
+        self._events = make_events(0, len(self.scenario.auction.slot_exposure))
+        self._seats: Seats | None = None
+
+    @property
+    def seats(self) -> Seats:
+        """What the controlled campaigns see, get and remember.
+
+        Raises
+        ------
+        EnvError
+            Before the first reset.
+        """
+        if self._seats is None:
+            raise EnvError("step before reset: call reset() first, which begins an episode.")
+        return self._seats
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended."""
+        return self.markets.tick >= self.ticks
+
+    def reset(self, seeds: NDArray[np.uint64]) -> None:
+        """Begin an episode in the markets of these seeds, (E,)."""
+        self.markets.draw(seeds)
+        self.markets.open()
+        target = self.markets.campaigns.constraints.target_roi[:, self.campaigns]
+        zeros = np.zeros((6, *self.shape))
+        self.clipped = np.zeros(self.shape, np.int64)
+        """Actions of this episode that lay beyond [-1, 1]; (E, W)."""
+        self._seats = Seats(
+            campaign=np.array(self.campaigns, np.int64),
+            reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
+            log_span=float(np.log(self.span)),
+            action=zeros[0],
+            past=make_past(*self.shape),
+            observation=np.zeros((*self.shape, len(FEATURES)), np.float32),
+            reward=zeros[1],
+            cost=zeros[2],
+            score=zeros[3],
+            out=np.zeros(self.shape, np.bool_),
+        )
+        observe_all(self.markets.terms, self.markets.fleet, 0, self._seats)
+
+    def step(self, actions: ArrayLike) -> None:
+        """Play a tick; actions of shape (E, W) are clipped to [-1, 1] and those that were are counted.
+
+        Raises
+        ------
+        EnvError
+            Before the first reset, after the end of an episode, for actions of another shape or that are no numbers.
+        """
+        seats = self.seats
+        if self.over:
+            raise EnvError(f"step after the end: the episode's {self.ticks} ticks are played. Call reset().")
+        self._set(seats.action, actions)
+        self.markets.run_tick(self._events, step, seats)
+
+    def _set(self, action: Floats, wanted: ArrayLike) -> None:
+        try:
+            given = np.asarray(wanted, np.float64)
+        except (TypeError, ValueError):
+            raise EnvError(f"action {wanted!r}: must be numbers from -1 to 1.") from None
+        if given.shape != self.shape:
+            raise EnvError(f"action of shape {given.shape}: must have shape {self.shape}, (markets, campaigns).")
+        if np.isnan(given).any():
+            raise EnvError("action is NaN: must be a number from -1 to 1. Look for a diverged policy.")
+        np.minimum(np.maximum(given, -1.0), 1.0, out=action)
+        self.clipped += action != given
+
+    def totals(self) -> Totals:
+        """The ledgers of the controlled campaigns so far; arrays (E, W)."""
+        ledger = self.markets.fleet.accounts.ledger[:, self.campaigns]
+        return Totals(*np.moveaxis(ledger, 2, 0).copy())
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.markets.close()
+
+
+def find_campaigns(scenario: Scenario, wanted: Sequence[int | str] | None) -> list[int]:
+    """Indices of campaigns given by index or name; all unless given.
+
+    Raises
+    ------
+    EnvError
+        When the scenario has no such campaign.
+    """
+    names = campaign_names(scenario)
+    if wanted is None:
+        return list(range(len(names)))
+    found = []
+    for each in wanted:
+        if isinstance(each, str) and each in names:
+            found.append(names.index(each))
+        elif isinstance(each, int | np.integer) and not isinstance(each, bool) and 0 <= each < len(names):
+            found.append(int(each))
+        else:
+            raise EnvError(
+                f"campaign {each!r}: scenario '{scenario.name}' has {len(names)}, numbered from 0; the names begin "
+                f"with {', '.join(names[:3])}."
+            )
+    if len(set(found)) < len(found) or not found:
+        raise EnvError(f"campaigns {list(wanted)!r}: name one at least, and each once.")
+    return found
+
+
+def episode_seeds(first: NDArray[np.uint64], episode: int) -> NDArray[np.uint64]:
+    """Seeds of the markets of a later episode, given those of the first (episode 0); (E,)."""
+    if episode == 0:
+        return first
+    keys = np.empty((first.size, 1), np.uint64)
+    fill_streams(first, episode, keys)
+    return keys[:, 0] >> np.uint64(1)

@@ -1,0 +1,85 @@
+"""The compiled step: actions to multipliers, a tick of the market, then rewards and observations."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adsim.envs.features import Past, observe, plan, remember
+from adsim.envs.score import score, violation
+from adsim.kernels.jit import inline, jit
+from adsim.kernels.settlement import CONVERSIONS, SPEND, VALUE
+from adsim.market.fleet import play
+from adsim.types import Floats
+
+
+class Seats(NamedTuple):
+    """The W controlled campaigns of E markets; arrays (E, W) unless said."""
+
+    campaign: NDArray[np.int64]
+    """(W,)"""
+    reference: Floats
+    """Multiplier of action 0."""
+    log_span: float
+    """Logarithm of the multiplier of action 1 over the reference."""
+    action: Floats
+    """Within [-1, 1]."""
+    past: Past
+    observation: NDArray[np.float32]
+    """(E, W, F)"""
+    reward: Floats
+    cost: Floats
+    score: Floats
+    """So far: what the return would be if the period ended now."""
+    out: NDArray[np.bool_]
+    """Whether a campaign has left, its money or stock gone."""
+
+
+@inline
+def settle_seat(seats, fleet, finished, e, w, n):
+    """Reward of the tick just played, and once a campaign is out or the period over, what makes the return its score.
+
+    The correction comes once: from then on a campaign that is out neither earns nor pays.
+    """
+    ledger, gains, constraints = fleet.accounts.ledger[e, n], fleet.last[e, n], fleet.constraints
+    target, stock = constraints.target_roi[e, n], constraints.stock[e, n]
+    maximizes = constraints.maximizes_value[e, n]
+    value, spend, conversions = ledger[VALUE], ledger[SPEND], ledger[CONVERSIONS]
+    seats.score[e, w] = score(value, spend, conversions, target, stock, maximizes)
+    reward = gains[VALUE] if maximizes else gains[VALUE] - gains[SPEND]
+    cost = 0.0
+    left = fleet.cap[e, n] < 0
+    if (left or finished) and not seats.out[e, w]:
+        reward += seats.score[e, w] - (value if maximizes else value - spend)
+        cost = violation(value, spend, conversions, target, stock)
+    seats.reward[e, w] = reward
+    seats.cost[e, w] = cost
+    seats.out[e, w] = left
+
+
+@jit
+def step(terms, fleet, room, events, tick, wrong, seats, start, stop):
+    """One tick of markets ``start`` to ``stop``, see `adsim.market.markets.Markets.run_tick`."""
+    ticks = terms.share_of_rest.size
+    opportunities = terms.bounds[tick + 1] - terms.bounds[tick]
+    for e in range(start, stop):
+        for w in range(seats.campaign.size):
+            n = seats.campaign[w]
+            fleet.multiplier[e, n] = seats.reference[e, w] * np.exp(seats.log_span * seats.action[e, w])
+            plan(seats.past, fleet.accounts, terms.share_of_rest[tick], e, w, n)
+        wrong[e] = play(terms, fleet, room, events, tick, e)
+        for w in range(seats.campaign.size):
+            n = seats.campaign[w]
+            action, beaten = seats.action[e, w], fleet.score_to_beat[e, n]
+            remember(seats.past, fleet.last[e, n], beaten, fleet.offered[e, n], opportunities, action, tick, e, w)
+            settle_seat(seats, fleet, tick + 1 == ticks, e, w, n)
+            observe(seats.past, terms, fleet, seats.reference[e, w], tick + 1, e, w, n, seats.observation[e, w])
+
+
+@jit
+def observe_all(terms, fleet, tick, seats):
+    """Observations before a tick of all controlled campaigns."""
+    for e in range(seats.reference.shape[0]):
+        for w in range(seats.campaign.size):
+            n = seats.campaign[w]
+            observe(seats.past, terms, fleet, seats.reference[e, w], tick, e, w, n, seats.observation[e, w])
