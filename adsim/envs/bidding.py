@@ -12,6 +12,7 @@ from adsim.envs.features import HIGH, LOW, NAMES
 from adsim.envs.info import describe
 from adsim.envs.recording import Recording
 from adsim.errors import EnvError
+from adsim.market.markets import check_seeds
 from adsim.market.scenario import Scenario
 
 RENDER_MODES = ("rgb_array", "human")
@@ -83,8 +84,8 @@ class BiddingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         """Begin an episode; see `gymnasium.Env.reset`."""
         super().reset(seed=seed)
         if seed is not None or self._first is None:
-            first = self.np_random.integers(2**63) if seed is None else seed
-            self._first, self._episode = np.array([first], np.uint64), 0
+            first = int(self.np_random.integers(2**63)) if seed is None else seed
+            self._first, self._episode = check_seeds([first]), 0
         else:
             self._episode += 1
         self.engine.reset(episode_seeds(self._first, self._episode))

@@ -91,7 +91,7 @@ class Engine:
     @property
     def over(self) -> bool:
         """Whether the episode has ended."""
-        return self.markets.tick >= self.ticks
+        return self._seats is not None and self.markets.tick >= self.ticks
 
     def reset(self, seeds: NDArray[np.uint64]) -> None:
         """Begin an episode in the markets of these seeds, (E,)."""

@@ -14,6 +14,7 @@ from adsim.envs.engine import SPAN, Engine, episode_seeds
 from adsim.envs.features import NAMES
 from adsim.envs.info import describe
 from adsim.errors import EnvError
+from adsim.market.markets import check_seeds
 from adsim.market.scenario import Scenario
 
 Step = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -87,7 +88,10 @@ class BiddingVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[n
         seats, over = self.engine.seats, self.engine.over
         observation, reward, info = seats.observation[:, 0].copy(), seats.reward[:, 0].copy(), self._info()
         if over and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            final, masks = {"final_obs": observation, "final_info": info}, np.ones(self.num_envs, np.bool_)
+            rows, masks = np.empty(self.num_envs, object), np.ones(self.num_envs, np.bool_)
+            for i in range(self.num_envs):
+                rows[i] = observation[i]
+            final = {"final_obs": rows, "final_info": info}
             self._episode += 1
             self._begin()
             observation = self.engine.seats.observation[:, 0].copy()
@@ -113,10 +117,10 @@ class BiddingVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[n
         if seed is None:
             return self.np_random.integers(2**63, size=self.num_envs, dtype=np.uint64)
         if isinstance(seed, int):
-            return np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
+            return check_seeds([seed + i for i in range(self.num_envs)])
         if len(seed) != self.num_envs:
             raise EnvError(f"{len(seed)} seeds for {self.num_envs} environments: give one each.")
-        return np.array([self.np_random.integers(2**63) if s is None else s for s in seed], np.uint64)
+        return check_seeds([int(self.np_random.integers(2**63)) if s is None else s for s in seed])
 
     def _info(self) -> dict[str, Any]:
         info = {name: field[:, 0] for name, field in describe(self.engine).items()}
