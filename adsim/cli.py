@@ -16,6 +16,7 @@ from adsim import console, registry
 from adsim.errors import AdsimError, UnknownName
 
 if TYPE_CHECKING:
+    from adsim.experiments.evaluate import Evaluation
     from adsim.market.scenario import Scenario
 
 KINDS = ("mechanisms", "agents", "predictors", "scenarios", "logs")
@@ -31,8 +32,8 @@ class Commands(TyperGroup):
         except AdsimError as error:
             typer.echo(f"error: {' '.join(str(error).splitlines())}", err=True)
             raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
+        except KeyboardInterrupt as interruption:
+            typer.echo(str(interruption) or "interrupted", err=True)
             raise typer.Exit(130) from None
 
 
@@ -56,6 +57,8 @@ Changes = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(help="Processes; results do not depend on it.")]
+Threads = Annotated[int, typer.Option(help="How many share the markets; results do not depend on it.")]
+Campaign = Annotated[str | None, typer.Option(metavar="NAME", help="Campaign to bid for, by name or number.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Save tables, figures and run.json.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
 
@@ -216,6 +219,107 @@ def record_(
     console.show(f"{record(_scenario(scenario, changes), out, seed):,} opportunities recorded in {out}.")
 
 
+@app.command(name="train")
+def train_(
+    algorithm: Annotated[str, typer.Argument(metavar="ALGORITHM", help="ppo, sac or td3.", show_default=False)],
+    scenario: Annotated[str, typer.Option(metavar="SCENARIO", help="Shipped name, or a TOML file.")] = "target_cpa",
+    campaign: Campaign = "0",
+    steps: Annotated[int, typer.Option(help="Environment steps: ticks times episodes.")] = 300_000,
+    envs: Annotated[int, typer.Option(help="Markets side by side.")] = 64,
+    threads: Threads = 1,
+    seed: Annotated[int, typer.Option(help="Of parameters, exploration and training markets.")] = 0,
+    seeds: Annotated[int, typer.Option(help="Unseen markets to evaluate on in the end.")] = 100,
+    changes: Changes = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--hyper", metavar="KEY=VALUE", help="Change the algorithm: gamma=0.99.")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="[default: runs/ALGORITHM-SCENARIO]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from what the folder holds.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a bidder by reinforcement learning, and evaluate it."""
+    from adsim.experiments.evaluate import evaluate
+    from adsim.experiments.train import train
+
+    if seeds < 1:
+        raise AdsimError(f"--seeds {seeds}: must be 1 or more.")
+    market = _scenario(scenario, changes)
+    folder = out or Path("runs", f"{algorithm}-{market.name}")
+    with console.progress("steps") as progress:
+        found = train(
+            market,
+            algorithm,
+            folder=folder,
+            campaign=registry.literal(campaign or "0"),
+            steps=steps,
+            envs=envs,
+            seed=seed,
+            threads=threads,
+            settings=_pairs("--hyper", settings, "gamma=0.99"),
+            resume=resume,
+            progress=progress,
+        )
+    with console.progress("markets") as progress:
+        judged = evaluate(folder, seeds=seeds, threads=threads, progress=progress)
+    _judged(judged, folder, as_json, {"folder": str(folder), "steps": found.card.steps}, found.facts())
+
+
+@app.command(name="evaluate")
+def evaluate_(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Folder or .zip of adsim train.", show_default=False)
+    ],
+    scenario: Annotated[
+        str | None,
+        typer.Option(metavar="SCENARIO", help="Name or TOML file; the one it was trained on unless given."),
+    ] = None,
+    campaign: Campaign = None,
+    agents: Annotated[
+        str | None, typer.Option(metavar="X,Y:KEY=VALUE", help="Agents; all that fit the campaign unless given.")
+    ] = None,
+    seed: Seed = 0,
+    seeds: Seeds = 100,
+    changes: Changes = [],  # noqa: B006
+    threads: Threads = 1,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a trained bidder against the scripted agents, on the same seeds."""
+    from adsim.experiments import models
+    from adsim.experiments.evaluate import evaluate
+
+    folder = _folder(out)
+    trained_on = None if scenario else models.read_card(models.find_model(model)).market
+    with console.progress("markets") as progress:
+        judged = evaluate(
+            model,
+            _changed(trained_on, changes) if trained_on else _scenario(str(scenario), changes),
+            campaign=None if campaign is None else registry.literal(campaign),
+            seeds=seeds,
+            first_seed=seed,
+            agents=None if agents is None else _split(agents),
+            threads=threads,
+            progress=progress,
+        )
+    _judged(judged, folder, as_json, {"file": str(model)}, {})
+
+
+def _judged(
+    found: "Evaluation", folder: Path | None, as_json: bool, what: dict[str, Any], trained: dict[str, Any]
+) -> None:
+    """Save and print an evaluation."""
+    from adsim.experiments import train_figures
+
+    if folder:
+        tables = {name: getattr(found, name) for name in ("runs", "table", "differences")}
+        facts = {"scenario": found.scenario.model_dump(mode="json"), "seeds": found.seeds, "left_out": found.left_out}
+        _save(folder, tables, {"evaluation": train_figures.evaluation(found)}, {**what, **trained, **facts})
+    if as_json:
+        _print_json(**what, **found.summary())
+    else:
+        console.show(console.evaluation_table(found), *console.evaluation_notes(found), *_saved(folder))
+
+
 @app.command(name="list")
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help=f"One of {', '.join(KINDS)}.")] = None,
@@ -249,14 +353,23 @@ def _described(plugin: Any) -> dict[str, Any]:
 
 def _scenario(name: str, changes: list[str]) -> "Scenario":
     """A scenario with values changed."""
+    return _changed(adsim.load_scenario(name), changes)
+
+
+def _changed(scenario: "Scenario", changes: list[str]) -> "Scenario":
+    pairs = _pairs("--set", changes, "auction.mechanism=gsp")
+    return scenario.replace(pairs) if pairs else scenario
+
+
+def _pairs(option: str, given: list[str], example: str) -> dict[str, Any]:
+    """What KEY=VALUE options say."""
     pairs = {}
-    for change in changes:
+    for change in given:
         key, equals, text = change.partition("=")
         if not (key and equals):
-            raise AdsimError(f"--set {change}: expected KEY=VALUE, such as auction.mechanism=gsp.")
+            raise AdsimError(f"{option} {change}: expected KEY=VALUE, such as {example}.")
         pairs[key.strip()] = registry.literal(text.strip())
-    scenario = adsim.load_scenario(name)
-    return scenario.replace(pairs) if pairs else scenario
+    return pairs
 
 
 def _split(text: str) -> list[str]:

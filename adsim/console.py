@@ -21,10 +21,20 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from adsim.experiments.compare import Comparison
+    from adsim.experiments.evaluate import Evaluation
     from adsim.experiments.replay import Replay
     from adsim.market.result import Result
 
-SHARES = {"sell_through", "roi_violations", "roi_shortfall", "stock_overshoot", "stock_use", "budget_use"}
+SHARES = {
+    "sell_through",
+    "roi_violations",
+    "roi_shortfall",
+    "stock_overshoot",
+    "stock_use",
+    "budget_use",
+    "violation",
+    "optimum_share",
+}
 COMPARED = (
     "welfare",
     "liquid_welfare",
@@ -35,6 +45,7 @@ COMPARED = (
     "roi_shortfall",
     "stock_overshoot",
 )
+EVALUATED = ("value", "spend", "conversions", "roi", "violation", "budget_use", "optimum_share")
 ONE_AUCTION = {"second_price", "gsp", "vcg"}
 """With one slot these are the same rule."""
 MOST_ROWS = 60
@@ -203,6 +214,32 @@ def replay_notes(replay: "Replay") -> list[str]:
     if replay.facts["values_from"] != "pctr":
         notes.append("The log has no pctr: every bidder sees the average click rate.")
     return notes
+
+
+def evaluation_table(found: "Evaluation") -> Table:
+    """A row per bidder: its score, the model's paired difference to it, and what else a campaign cares for."""
+    summary, count = found.summary(), len(found.seeds)
+    over = "one unseen seed" if count == 1 else f"{count} unseen seeds"
+    title = f"{found.campaign} of {found.scenario.name}: means over {over}, differences to {found.model} on the same"
+    shown = [name for name in EVALUATED if any(row.get(name, {}).get("mean") for row in summary["bidders"].values())]
+    headings = ["", "score", "95 % interval", f"{found.model} better by", "95 % interval", ""]
+    table = grid(title, [*headings, *(words(name) for name in shown)])
+    for bidder, metrics in summary["bidders"].items():
+        cells = [number(metrics["score"]["mean"]), span(metrics["score"])]
+        row = summary["differences"].get(bidder, {}).get("score")
+        cells += [number(row["mean"]), span(row), "*" if row["excludes_zero"] else ""] if row else ["", "", ""]
+        cells += [number(metrics[name]["mean"], name) for name in shown]
+        table.add_row(bidder, *cells, style="bold" if bidder == found.model else None)
+    return table
+
+
+def evaluation_notes(found: "Evaluation") -> list[str]:
+    """What else a reader must know: marks, agents that coincide or were left out."""
+    from adsim.experiments.evaluate import coinciding
+
+    notes = ["* the interval of the difference excludes 0."] if len(found.bidders) > 1 else []
+    notes += [f"{', '.join(group[:-1])} and {group[-1]} coincide on every seed." for group in coinciding(found.runs)]
+    return notes + [f"Left out: {name} ({reason.rstrip('.')})." for name, reason in found.left_out.items()]
 
 
 def catalogue_table(kind: str, entries: Mapping[str, Mapping[str, Any]]) -> Table:

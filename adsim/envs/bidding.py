@@ -5,25 +5,53 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from adsim.envs.engine import SPAN, Engine, episode_seeds
+from adsim.envs.engine import SPAN, Engine
 from adsim.envs.features import HIGH, LOW, NAMES
 from adsim.envs.info import describe
+from adsim.envs.lockstep import LockstepEnv, Observations, Space
 from adsim.envs.recording import Recording
 from adsim.errors import EnvError
-from adsim.market.markets import check_seeds
 from adsim.market.scenario import Scenario
+from adsim.types import Floats
 
 RENDER_MODES = ("rgb_array", "human")
 
 
-def spaces() -> tuple[Any, Any]:
+def spaces() -> tuple[Space, Space]:
     """The boxes of observations and actions of one campaign."""
     return gymnasium.spaces.Box(LOW, HIGH, dtype=np.float32), gymnasium.spaces.Box(-1, 1, (1,), np.float32)
 
 
-class BiddingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+class Bidders:
+    """The one controlled campaign of each market of an engine, see `adsim.envs.lockstep.Lockstep`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def over(self) -> bool:
+        """Whether the episodes have ended."""
+        return self.engine.over
+
+    def reset(self, seeds: NDArray[np.uint64], options: dict[str, Any]) -> Observations:
+        """Begin episodes; observations (E, F)."""
+        self.engine.reset(seeds)
+        return self.engine.seats.observation[:, 0].copy()
+
+    def step(self, actions: ArrayLike) -> tuple[Observations, Floats]:
+        """Play a tick by actions (E, 1): observations (E, F) and rewards (E,)."""
+        self.engine.step(actions)
+        seats = self.engine.seats
+        return seats.observation[:, 0].copy(), seats.reward[:, 0].copy()
+
+    def info(self) -> dict[str, NDArray[Any]]:
+        """Arrays (E,) by name, see `adsim.envs.info`."""
+        return {name: field[:, 0] for name, field in describe(self.engine).items()}
+
+
+class BiddingEnv(LockstepEnv):
     """One campaign bids in a scenario's market.
 
     The action, in [-1, 1], sets the multiplier of the coming tick, ``reference * span**action``: the campaign bids it
@@ -71,39 +99,28 @@ class BiddingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         if render_mode not in (None, *RENDER_MODES):
             raise EnvError(f"render_mode = {render_mode!r}: must be one of {', '.join(RENDER_MODES)}.")
         self.engine = Engine(scenario, [campaign], span=span)
+        super().__init__(Bidders(self.engine), spaces())
         self.render_mode = render_mode
         self.feature_names = NAMES
-        self.observation_space, self.action_space = spaces()
-        self._first: NDArray[np.uint64] | None = None
-        self._episode = 0
         self._recording = Recording(self.engine) if render_mode else None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> tuple[Observations, dict[str, Any]]:
         """Begin an episode; see `gymnasium.Env.reset`."""
-        super().reset(seed=seed)
-        if seed is not None or self._first is None:
-            first = int(self.np_random.integers(2**63)) if seed is None else seed
-            self._first, self._episode = check_seeds([first]), 0
-        else:
-            self._episode += 1
-        self.engine.reset(episode_seeds(self._first, self._episode))
+        begun = super().reset(seed=seed, options=options)
         if self._recording:
             self._recording.begin()
             self._show()
-        return self.engine.seats.observation[0, 0].copy(), self._info()
+        return begun
 
-    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Observations) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
         """Play a tick; see `gymnasium.Env.step`."""
-        if np.shape(action) != (1,):
-            raise EnvError(f"action of shape {np.shape(action)}: must have shape (1,).")
-        self.engine.step([action])
+        played = super().step(action)
         if self._recording:
             self._recording.add()
             self._show()
-        seats = self.engine.seats
-        return seats.observation[0, 0].copy(), float(seats.reward[0, 0]), self.engine.over, False, self._info()
+        return played
 
     def render(self) -> NDArray[np.uint8] | None:
         """The episode so far as a picture, (height, width, 3), in mode rgb_array; see `gymnasium.Env.render`."""
@@ -120,6 +137,3 @@ class BiddingEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     def _show(self) -> None:
         if self._recording and self.render_mode == "human":
             self._recording.show()
-
-    def _info(self) -> dict[str, Any]:
-        return {name: field[0, 0].item() for name, field in describe(self.engine).items()}

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adsim.envs.features import FEATURES, make_past
+from adsim.envs.lockstep import BEFORE_RESET, check_time
+from adsim.envs.seeding import episode_seeds as episode_seeds
 from adsim.envs.stepping import Seats, observe_all, step
 from adsim.errors import EnvError
-from adsim.kernels.counter import fill_streams
 from adsim.market.campaigns import campaign_names
 from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario, load_scenario
@@ -85,7 +86,7 @@ class Engine:
             Before the first reset.
         """
         if self._seats is None:
-            raise EnvError("step before reset: call reset() first, which begins an episode.")
+            raise EnvError(BEFORE_RESET)
         return self._seats
 
     @property
@@ -123,11 +124,9 @@ class Engine:
         EnvError
             Before the first reset, after the end of an episode, for actions of another shape or that are no numbers.
         """
-        seats = self.seats
-        if self.over:
-            raise EnvError(f"step after the end: the episode's {self.ticks} ticks are played. Call reset().")
-        self._set(seats.action, actions)
-        self.markets.run_tick(self._events, step, seats)
+        check_time(self._seats is not None, self.over, self.ticks, "ticks")
+        self._set(self.seats.action, actions)
+        self.markets.run_tick(self._events, step, self.seats)
 
     def _set(self, action: Floats, wanted: ArrayLike) -> None:
         try:
@@ -176,12 +175,3 @@ def find_campaigns(scenario: Scenario, wanted: Sequence[int | str] | None) -> li
     if len(set(found)) < len(found) or not found:
         raise EnvError(f"campaigns {list(wanted)!r}: name one at least, and each once.")
     return found
-
-
-def episode_seeds(first: NDArray[np.uint64], episode: int) -> NDArray[np.uint64]:
-    """Seeds of the markets of a later episode, given those of the first (episode 0); (E,)."""
-    if episode == 0:
-        return first
-    keys = np.empty((first.size, 1), np.uint64)
-    fill_streams(first, episode, keys)
-    return keys[:, 0] >> np.uint64(1)

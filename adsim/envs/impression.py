@@ -83,7 +83,7 @@ class ImpressionEnv(LockstepEnv):
         if render_mode is not None:
             raise EnvError(f"render_mode = {render_mode!r}: single opportunities are not drawn, leave it out.")
         self.engine = make_engine(1, scenario, log, max_price, rules)
-        super().__init__(self.engine.spaces)
+        super().__init__(self.engine, self.engine.spaces)
         self.render_mode = None
         self.feature_names, self.max_price = self.engine.feature_names, self.engine.max_price
         self.episodes = episodes_of(self.engine)
@@ -119,7 +119,7 @@ class ImpressionVectorEnv(LockstepVectorEnv):
         **rules: Any,
     ) -> None:
         self.engine = make_engine(num_envs, scenario, log, max_price, rules)
-        super().__init__(self.engine.size, self.engine.spaces, autoreset_mode)
+        super().__init__(self.engine, self.engine.size, self.engine.spaces, autoreset_mode)
         self.feature_names, self.max_price = self.engine.feature_names, self.engine.max_price
         self.episodes = episodes_of(self.engine)
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from adsim import registry
 from adsim.envs import impression_step as kernels
 from adsim.envs.impression_features import features, spaces
+from adsim.envs.lockstep import Observations, check_time
 from adsim.envs.tape import Tape
 from adsim.errors import EnvError
 from adsim.kernels.auction import UNCAPPED
@@ -24,11 +25,10 @@ HIGHEST_QUANTILE = 0.999
 """Of posted prices: the highest price that can be bid, unless one is given."""
 SHOWN = (*Totals._fields, "budget_left", "stock_left", "score", "cost", "offered_pctr", "offered_value")
 """What `info` shows of the state, row by row."""
-Observations = NDArray[np.float32]
 
 
 class ImpressionEngine(ABC):
-    """E bidders in step; see `adsim.envs.lockstep.Engine`.
+    """E bidders in step; see `adsim.envs.lockstep.Lockstep`.
 
     Parameters
     ----------
@@ -92,10 +92,7 @@ class ImpressionEngine(ABC):
         EnvError
             Before the first reset, after the end of an episode, and for actions that are no numbers.
         """
-        if self.time < 0:
-            raise EnvError("step before reset: call reset() first, which begins an episode.")
-        if self.over:
-            raise EnvError(f"step after the end: the episode's {self.length} opportunities are sold. Call reset().")
+        check_time(self.time >= 0, self.over, self.length, "opportunities")
         try:
             prices = np.asarray(actions, np.float64).reshape(self.size)
         except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """Gymnasium's two interfaces to environments whose episodes begin and end together.
 
-An engine plays all of them at once; the single environment is the one of an engine that plays one, so that both give
-the same numbers.
+What is in step plays all of them at once; the single environment is the one of what plays one, so that both give the
+same numbers.
 """
 
 from typing import Any, Protocol
@@ -12,16 +12,17 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from adsim.envs.engine import episode_seeds
+from adsim.envs.seeding import Seeding
 from adsim.errors import EnvError
 from adsim.types import Floats
 
 Observations = NDArray[np.float32]
 Space = gymnasium.spaces.Space[Observations]
+BEFORE_RESET = "step before reset: call reset() first, which begins an episode."
 Step = tuple[Observations, Floats, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
-class Engine(Protocol):
+class Lockstep(Protocol):
     """E environments in step."""
 
     @property
@@ -32,71 +33,71 @@ class Engine(Protocol):
         """Begin episodes; observations (E, F) that nothing changes afterwards."""
 
     def step(self, actions: ArrayLike) -> tuple[Observations, Floats]:
-        """Observations (E, F) and rewards (E,) of a step, that nothing changes afterwards."""
+        """Take actions (E, 1): observations (E, F) and rewards (E,), that nothing changes afterwards."""
 
     def info(self) -> dict[str, NDArray[Any]]:
         """Arrays (E,) by name."""
 
 
-class Seeding:
-    """Which episodes E environments play: seeds of the first, from which those of later ones follow."""
+def check_time(begun: bool, over: bool, length: int, steps: str) -> None:
+    """Complain of a step that is not due.
 
-    def __init__(self) -> None:
-        self.first: NDArray[np.uint64] | None = None
-        self.episode = 0
-
-    def begin(self, first: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Seeds of a first episode."""
-        self.first, self.episode = first, 0
-        return first
-
-    def follow(self) -> NDArray[np.uint64]:
-        """Seeds of the next one."""
-        assert self.first is not None
-        self.episode += 1
-        return episode_seeds(self.first, self.episode)
+    Raises
+    ------
+    EnvError
+        Before the first reset, and after the end of an episode.
+    """
+    if not begun:
+        raise EnvError(BEFORE_RESET)
+    if over:
+        raise EnvError(f"step after the end: the episode's {length} {steps} are over. Call reset().")
 
 
 class LockstepEnv(gymnasium.Env[Observations, Observations]):
-    """One environment, of an engine that plays one; ``spaces`` of observations and actions."""
+    """One environment.
+
+    Parameters
+    ----------
+    lockstep : Lockstep
+        What plays one (E = 1).
+    spaces : tuple of gymnasium.spaces.Space
+        Of observations and actions.
+    """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium has it
-    engine: Engine
 
-    def __init__(self, spaces: tuple[Space, Space]) -> None:
+    def __init__(self, lockstep: Lockstep, spaces: tuple[Space, Space]) -> None:
         self.observation_space, self.action_space = spaces
-        self._seeding = Seeding()
+        self._lockstep, self._seeding = lockstep, Seeding(1)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
         """Begin an episode; see `gymnasium.Env.reset`."""
         super().reset(seed=seed)
-        if seed is not None or self._seeding.first is None:
-            first = self.np_random.integers(2**63) if seed is None else seed
-            seeds = self._seeding.begin(np.array([first], np.uint64))
-        else:
-            seeds = self._seeding.follow()
-        return self.engine.reset(seeds, options or {})[0], self._info()
+        observation = self._lockstep.reset(self._seeding.reset(seed, self.np_random), options or {})
+        return observation[0], self._info()
 
     def step(self, action: Observations) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
         """Play a step; see `gymnasium.Env.step`."""
         if np.shape(action) != (1,):
             raise EnvError(f"action of shape {np.shape(action)}: must have shape (1,).")
-        observation, reward = self.engine.step(action)
-        return observation[0], float(reward[0]), self.engine.over, False, self._info()
+        observation, reward = self._lockstep.step([action])
+        return observation[0], float(reward[0]), self._lockstep.over, False, self._info()
 
     def _info(self) -> dict[str, Any]:
-        return {name: field.item() for name, field in self.engine.info().items()}
+        return {name: field.item() for name, field in self._lockstep.info().items()}
 
 
 class LockstepVectorEnv(gymnasium.vector.VectorEnv[Observations, Observations, NDArray[Any]]):
-    """All environments of an engine.
+    """Many environments.
 
     Parameters
     ----------
+    lockstep : Lockstep
+        What plays them.
     num_envs : int
-        How many.
+        How many (E).
     spaces : tuple of gymnasium.spaces.Space
         Of observations and actions of one environment.
     autoreset_mode : gymnasium.vector.AutoresetMode or str
@@ -109,10 +110,10 @@ class LockstepVectorEnv(gymnasium.vector.VectorEnv[Observations, Observations, N
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - as gymnasium has it
-    engine: Engine
 
     def __init__(
         self,
+        lockstep: Lockstep,
         num_envs: int,
         spaces: tuple[Space, Space],
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -123,8 +124,8 @@ class LockstepVectorEnv(gymnasium.vector.VectorEnv[Observations, Observations, N
         self.single_observation_space, self.single_action_space = spaces
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._seeding = Seeding()
-        self._present: dict[str, NDArray[np.bool_]] = {}
+        self._lockstep, self._seeding = lockstep, Seeding(num_envs)
+        self._masks: tuple[str, ...] = ()
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -134,37 +135,30 @@ class LockstepVectorEnv(gymnasium.vector.VectorEnv[Observations, Observations, N
         if not np.all(options.get("reset_mask", True)):
             raise EnvError("reset_mask: all episodes end together here, so reset all environments at once.")
         super().reset(seed=seed if isinstance(seed, int) else None)
-        fresh = seed is not None or self._seeding.first is None
-        seeds = self._seeding.begin(self._first_seeds(seed)) if fresh else self._seeding.follow()
-        return self.engine.reset(seeds, options), self._info()
+        return self._lockstep.reset(self._seeding.reset(seed, self.np_random), options), self._info()
 
     def step(self, actions: Observations) -> Step:
         """Play a step in all environments; see `VectorEnv.step`."""
         running = np.zeros(self.num_envs, np.bool_)
-        if self.autoreset_mode is AutoresetMode.NEXT_STEP and self._seeding.first is not None and self.engine.over:
-            observation = self.engine.reset(self._seeding.follow(), {})
-            return observation, np.zeros(self.num_envs), running, running.copy(), self._info()
+        if self._lockstep.over and self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            return self._follow(), np.zeros(self.num_envs), running, running.copy(), self._info()
         if np.shape(actions) != (self.num_envs, 1):
             raise EnvError(f"actions of shape {np.shape(actions)}: must have shape {(self.num_envs, 1)}.")
-        observation, reward = self.engine.step(actions)
-        over, info = self.engine.over, self._info()
+        observation, reward = self._lockstep.step(actions)
+        over, info = self._lockstep.over, self._info()
         if over and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            final, masks = {"final_obs": observation, "final_info": info}, np.ones(self.num_envs, np.bool_)
-            observation = self.engine.reset(self._seeding.follow(), {})
-            info = {**self._info(), **final, "_final_obs": masks, "_final_info": masks}
+            rows, masks = np.empty(self.num_envs, object), np.ones(self.num_envs, np.bool_)
+            rows[:] = list(observation)
+            final = {"final_obs": rows, "final_info": info, "_final_obs": masks, "_final_info": masks}
+            observation = self._follow()
+            info = {**self._info(), **final}
         return observation, reward, np.full(self.num_envs, over), running, info
 
-    def _first_seeds(self, seed: int | list[int | None] | None) -> NDArray[np.uint64]:
-        if seed is None:
-            return self.np_random.integers(2**63, size=self.num_envs, dtype=np.uint64)
-        if isinstance(seed, int):
-            return np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
-        if len(seed) != self.num_envs:
-            raise EnvError(f"{len(seed)} seeds for {self.num_envs} environments: give one each.")
-        return np.array([self.np_random.integers(2**63) if s is None else s for s in seed], np.uint64)
+    def _follow(self) -> Observations:
+        """Begin the next episodes."""
+        return self._lockstep.reset(self._seeding.follow(), {})
 
     def _info(self) -> dict[str, Any]:
-        info = self.engine.info()
-        if not self._present:
-            self._present = {f"_{name}": np.ones(self.num_envs, np.bool_) for name in info}
-        return {**info, **self._present}
+        info = self._lockstep.info()
+        self._masks = self._masks or tuple(f"_{name}" for name in info)
+        return {**info, **dict.fromkeys(self._masks, np.ones(self.num_envs, np.bool_))}

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped, unused-ignore]
 
 from adsim.envs.bidding import spaces
-from adsim.envs.engine import SPAN, Engine, episode_seeds
+from adsim.envs.engine import SPAN, Engine
 from adsim.envs.features import NAMES
 from adsim.envs.info import describe
+from adsim.envs.seeding import Seeding
 from adsim.errors import EnvError
-from adsim.market.markets import check_seeds
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
@@ -77,8 +77,7 @@ class BiddingParallelEnv(ParallelEnv):  # type: ignore[misc, unused-ignore]
         each = {agent: spaces() for agent in self.possible_agents}
         self.observation_spaces = {agent: pair[0] for agent, pair in each.items()}
         self.action_spaces = {agent: pair[1] for agent, pair in each.items()}
-        self._first: NDArray[np.uint64] | None = None
-        self._episode = 0
+        self._seeding, self._rng = Seeding(1), np.random.default_rng()
 
     def observation_space(self, agent: str) -> Any:
         """Of an agent, the same object each time."""
@@ -90,12 +89,7 @@ class BiddingParallelEnv(ParallelEnv):  # type: ignore[misc, unused-ignore]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observations, Infos]:
         """Begin an episode, in the market of a seed or the one that follows; see `pettingzoo.ParallelEnv.reset`."""
-        if seed is not None or self._first is None:
-            first = int(np.random.default_rng().integers(2**63)) if seed is None else seed
-            self._first, self._episode = check_seeds([first]), 0
-        else:
-            self._episode += 1
-        self.engine.reset(episode_seeds(self._first, self._episode))
+        self.engine.reset(self._seeding.reset(seed, self._rng))
         self.agents = list(self.possible_agents)
         return self._observe(self.agents), self._inform(self.agents)
 

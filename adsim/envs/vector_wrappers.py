@@ -8,7 +8,7 @@ from gymnasium.vector import VectorActionWrapper, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from adsim.envs.vector import Step
+from adsim.envs.lockstep import Step
 from adsim.envs.wrappers import (
     LEVELS,
     Singles,

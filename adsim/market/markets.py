@@ -338,5 +338,5 @@ def check_seeds(seeds: ArrayLike) -> NDArray[np.uint64]:
     found = np.atleast_1d(np.asarray(seeds))
     wrong = found if found.dtype.kind not in "iu" else found[(found < 0) | (found >= 2**63)]
     if wrong.size:
-        raise ScenarioError(f"seed = {wrong[0]!r}: must be a whole number from 0 to 2**63 - 1.")
+        raise ScenarioError(f"seed = {wrong.tolist()[0]!r}: must be a whole number from 0 to 2**63 - 1.")
     return found.astype(np.uint64)
