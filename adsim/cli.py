@@ -225,7 +225,7 @@ def train_(
     scenario: Annotated[str, typer.Option(metavar="SCENARIO", help="Shipped name, or a TOML file.")] = "target_cpa",
     campaign: Campaign = "0",
     steps: Annotated[int, typer.Option(help="Environment steps: ticks times episodes.")] = 300_000,
-    envs: Annotated[int, typer.Option(help="Markets side by side.")] = 64,
+    envs: Annotated[int, typer.Option(help="Markets side by side.")] = 128,
     threads: Threads = 1,
     seed: Annotated[int, typer.Option(help="Of parameters, exploration and training markets.")] = 0,
     seeds: Annotated[int, typer.Option(help="Unseen markets to evaluate on in the end.")] = 100,

@@ -12,6 +12,7 @@ import adsim
 from adsim.market import markets
 from adsim.market.scenario import Scenario
 
+NAME = "adsim/Bidding-v0"
 COUNTS = (1, 16, 256, 1024)
 OPPORTUNITIES = (1, 200, 10_000)
 SECONDS = 1.0
@@ -74,11 +75,11 @@ def rows() -> list[list[str]]:
     table = []
     for opportunities in OPPORTUNITIES:
         scenario = scenario_of(opportunities)
-        single = gymnasium.make("adsim/Bidding-v0", scenario=scenario)
+        single = gymnasium.make(NAME, scenario=scenario)
         table.append(_row("single", 1, opportunities, *measure(single, np.zeros(1, np.float32), 0), None))
         for count in COUNTS:
             action = np.zeros((count, 1), np.float32)
-            make = {"id": "adsim/Bidding-v0", "num_envs": count, "scenario": scenario}
+            make = {"id": NAME, "num_envs": count, "scenario": scenario}
             few = min(count, SYNCHRONOUS)
             sync = gymnasium.make_vec(**(make | {"num_envs": few}), vectorization_mode="sync")
             rate, _ = measure(sync, action[:few], few)

@@ -1,14 +1,9 @@
 """Steps of one opportunity each: native vectors of environments against Gymnasium's vector of single ones."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import gymnasium
 import numpy as np
@@ -18,6 +13,7 @@ from adsim.envs import impression_step as kernels
 from benchmarks.timing import best
 
 NAME = "adsim/Impression-v0"
+SCENARIOS = "display_rtb", "return_on_spend"
 SIZES = (1, 16, 256, 1024, 4096)
 LARGEST_SYNC = 256
 """Gymnasium's vector costs the same for each of more environments."""
@@ -75,7 +71,7 @@ def share_outside(env: Any, action: Any, steps: int) -> float:
         return 1 - spent[0] / (time.thread_time() - start)
 
 
-def rows(scenario: str = "display_rtb") -> list[list[str]]:
+def rows(scenario: str) -> list[list[str]]:
     """A row per number of environments; the first is the single environment as `gymnasium.make` gives it."""
     price, steps = np.array([0.05], np.float32), kernels.DEPTH * 5
     single = seconds_of_step(gymnasium.make(NAME, scenario=scenario), price, steps)
@@ -101,10 +97,3 @@ def rows(scenario: str = "display_rtb") -> list[list[str]]:
 
 
 HEADER = ["environments", "M steps/s", "ns/step of one", "of SyncVectorEnv", "outside numba"]
-
-
-if __name__ == "__main__":
-    for scenario in ("display_rtb", "return_on_spend"):
-        print(f"{NAME}, {scenario}, one core")
-        for line in (HEADER, *rows(scenario)):
-            print("".join(f"{cell:>18}" for cell in line))

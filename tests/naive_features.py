@@ -34,7 +34,8 @@ class View(NamedTuple):
     """Predicted value of all a tick's opportunities."""
     opportunities: list[int]
     share: list[float]
-    actions: list[float]
+    levels: list[float]
+    """Position of the multiplier between the ends of its range, -1 to 1."""
 
     @property
     def reference(self) -> float:
@@ -71,8 +72,17 @@ def look(result: Result, seed: int, n: int, actions: list[float]) -> View:
         offered=[float(value[a:b].sum()) for a, b in pairwise(edges)],
         opportunities=[b - a for a, b in pairwise(edges)],
         share=result.traffic_share.tolist(),
-        actions=[min(max(action, -1.0), 1.0) for action in actions],
+        levels=walk(actions),
     )
+
+
+def walk(actions: list[float]) -> list[float]:
+    """Where actions lead from 0, no further than 1 either way."""
+    levels, level = [], 0.0
+    for action in actions:
+        level = min(max(level + min(max(action, -1.0), 1.0), -1.0), 1.0)
+        levels.append(level)
+    return levels
 
 
 def log_ratio(x: float, y: float, bound: float) -> float:
@@ -97,7 +107,7 @@ def features(view: View, tick: int) -> dict[str, float]:
         **_target(view, tick),
         **_wins(view, tick),
         **_prices(view, tick),
-        **_actions(view, tick),
+        **_levels(view, tick),
     }
 
 
@@ -161,9 +171,8 @@ def _stock(view: View, tick: int) -> dict[str, float]:
 
 def _target(view: View, tick: int) -> dict[str, float]:
     past = range(tick)
-    conversions = _sum(view, "conversions", past)
-    predicted = _sum(view, "predicted_value", past) / view.value
-    found = {"calibration": log_ratio(conversions + 10, predicted + 10, 2.0)}
+    won, predicted = _sum(view, "value", past), _sum(view, "predicted_value", past)
+    found = {"calibration": log_ratio(won + 10 * view.value, predicted + 10 * view.value, 2.0)}
     names = {"": "predicted_roi", "_recent": "predicted_roi_recent", "_last": "predicted_roi_last"}
     if view.target == 0:
         return found | dict.fromkeys(["roi", *names.values()], 0.0)
@@ -204,10 +213,9 @@ def _prices(view: View, tick: int) -> dict[str, float]:
     return found
 
 
-def _actions(view: View, tick: int) -> dict[str, float]:
-    names = {"": "action_mean", "_recent": "action_recent", "_last": "action_last"}
+def _levels(view: View, tick: int) -> dict[str, float]:
     return {
-        names[window]: sum(view.actions[t] for t in ticks) / len(ticks) if ticks else 0.0
+        f"multiplier{window}": sum(view.levels[t] for t in ticks) / len(ticks) if ticks else 0.0
         for window, ticks in _windows(tick).items()
     }
 

@@ -72,7 +72,7 @@ def test_the_others_play_their_agents() -> None:
     scenario = small("quickstart", campaigns__0__agent="feedback:step=0.3")
     bids = Market(scenario, 5).run().multipliers
     target = Market(scenario, 5).campaigns.constraints.target_roi[2]
-    actions = (np.log(bids[:, 2] * target) / np.log(10)).astype(np.float32)
+    actions = np.diff(np.log10(bids[:, 2] * target), prepend=0).astype(np.float32)
     played = play(make(scenario, campaign=2), actions[:, None], seed=5)
     np.testing.assert_allclose(played.multipliers, bids, rtol=1e-4)
 
@@ -110,11 +110,11 @@ def test_a_campaign_is_named_or_numbered() -> None:
     same(by_name, by_number)
 
 
-def test_action_0_bids_the_reference_and_1_the_span_times_as_much() -> None:
+def test_action_0_keeps_the_multiplier_and_1_bids_the_span_times_as_much() -> None:
     scenario = small()
     target = Market(scenario, 0).campaigns.constraints.target_roi[0]
-    played = play(make(scenario, span=4.0), [[0.0], [1.0], [-1.0], [0.5], [0.0], [0.0]])
-    np.testing.assert_allclose(played.multipliers[:4, 0] * target, [1, 4, 0.25, 2])
+    played = play(make(scenario, span=4.0), [[0.0], [1.0], [-0.5], [0.75], [-1.0], [-1.5]])
+    np.testing.assert_allclose(played.multipliers[:, 0] * target, [1, 4, 2, 4, 1, 0.25])
     free = play(make(small("display_rtb")), np.zeros((TICKS, 1), np.float32))
     assert (free.multipliers == 1).all()
 
@@ -239,6 +239,23 @@ def test_the_same_seed_gives_the_same_episodes_and_later_ones_differ() -> None:
     same(play(env, actions, seed=None), second)
     assert (first.observations != second.observations).any()
     same(play(make(), actions, seed=8), first)
+
+
+@pytest.mark.parametrize("seeds", [[None, 3, None], [7, None, 2], [None, None, None]])
+def test_each_environment_goes_on_with_its_own_sequence_unless_it_gets_a_seed(seeds: list[int | None]) -> None:
+    scenario = small("quickstart", market__opportunities=60)
+    native, sync = (make_many(3, scenario, vectorization_mode=mode) for mode in ("vector_entry_point", "sync"))
+    for seed in (4, None, seeds, None, seeds):
+        same(native.reset(seed=seed), sync.reset(seed=seed))
+    same(play_many(native, actions := random_actions(STEPS, 3), seeds), play_many(sync, actions, seeds))
+
+
+def test_some_seeds_at_first_leave_the_others_to_chance() -> None:
+    first, second = (make_many(3) for _ in range(2))
+    budgets = [envs.reset(seed=[None, 5, None])[1]["budget_left"] for envs in (first, second)]
+    assert (budgets[0] == budgets[1]).tolist() == [False, True, False]
+    second.reset(seed=5)
+    assert first.reset()[1]["budget_left"][1] == second.reset()[1]["budget_left"][0]
 
 
 def test_later_episodes_are_markets_that_can_be_named() -> None:

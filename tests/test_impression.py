@@ -166,7 +166,8 @@ def test_autoreset_modes(log: Path) -> None:
             assert not envs.step(action)[2].any()
     last = [envs.step(action) for envs in (same, following, disabled)]
     assert all(step[2].all() and not step[3].any() for step in last)
-    np.testing.assert_array_equal(last[0][4]["final_obs"], last[1][0])
+    assert last[0][4]["final_obs"].shape == (3,)
+    np.testing.assert_array_equal(np.stack(last[0][4]["final_obs"]), last[1][0])
     np.testing.assert_array_equal(last[0][4]["final_info"]["score"], last[1][4]["score"])
     assert last[0][4]["score"].tolist() == [0, 0, 0]
     observation, reward, over, _, _ = following.step(action)
@@ -444,9 +445,9 @@ def test_actions_that_are_no_prices() -> None:
         ({"c0": 0.5}, EnvError, "c0: for the replay of a log"),
         ({"log": "absent", "scenario": "display_rtb"}, EnvError, "give log or scenario"),
         ({"log": "absent"}, LogError, "absent"),
-        ({"log": "absent", "episode": 0}, EnvError, "episode = 0"),
-        ({"log": "absent", "max_bid": 0.5}, EnvError, "max_bid = 0.5"),
-        ({"log": "absent", "info": "a", "train": "b"}, EnvError, "one of them"),
+        ({"log": "absent", "episode": 0}, AdsimError, "episode = 0"),
+        ({"log": "absent", "max_bid": 0.5}, AdsimError, "max_bid = 0.5"),
+        ({"log": "absent", "info": "a", "train": "b"}, AdsimError, "one of them"),
         ({"render_mode": "human"}, EnvError, "render_mode"),
     ],
 )
@@ -462,7 +463,7 @@ def test_impossible_settings_of_a_log(log: Path) -> None:
         ({"c0": 1e-9}, "Raise c0"),
         ({"c0": 1e300}, "Lower c0"),
     ):
-        with pytest.raises(EnvError, match=message):
+        with pytest.raises(AdsimError, match=message):
             ImpressionEnv(log=log, **rules)
     with pytest.raises(EnvError, match="num_envs = 0"):
         ImpressionVectorEnv(0, log=log)

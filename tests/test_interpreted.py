@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
+import gymnasium
 import numpy as np
 
 import adsim
@@ -41,15 +43,45 @@ def market() -> list[float]:
     return result.history.ravel().tolist()
 
 
+def bidding() -> list[float]:
+    """Observations and rewards of an episode of three ticks."""
+    changes = {"market.opportunities": 60, "market.ticks": 3, "campaigns.0.count": 3, "campaigns.0.stock": 4.0}
+    scenario = adsim.load_scenario("quickstart").replace(changes | {"traffic.ctr": 0.3, "traffic.cvr": 0.4})
+    return episode("Bidding", [-0.5, 0.3, 1.5], scenario=scenario)
+
+
+def impression() -> list[float]:
+    """Observations and rewards of an episode of as many opportunities as are drawn ahead, and some more."""
+    changes = {"market.opportunities": 70, "market.ticks": 7, "campaigns.0.budget": 0.5, "traffic.ctr": 0.2}
+    scenario = adsim.load_scenario("display_rtb").replace(changes)
+    return episode("Impression", np.linspace(-0.01, 0.2, 70).tolist(), scenario=scenario)
+
+
+def episode(name: str, actions: list[float], **settings: Any) -> list[float]:
+    """All numbers of an episode of given actions."""
+    env = gymnasium.make(f"adsim/{name}-v0", disable_env_checker=True, **settings)
+    observation, info = env.reset(seed=3)
+    numbers = [*observation.tolist(), *info.values()]
+    for action in actions:
+        observation, reward, over, _, info = env.step(np.array([action], np.float32))
+        numbers += [*observation.tolist(), float(reward), *info.values()]
+    assert over
+    return numbers
+
+
+PARTS = (market, bidding, impression)
+
+
 def test_interpreted_kernels_agree_with_compiled_ones() -> None:
     code = (
         "import json, sys, warnings; warnings.simplefilter('ignore'); sys.path.insert(0, 'tests');"
-        "import test_interpreted as t; print(json.dumps([t.clearings(), t.market()]))"
+        "import test_interpreted as t; print(json.dumps([t.clearings(), *(part() for part in t.PARTS)]))"
     )
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     root = os.path.dirname(os.path.dirname(__file__))
     done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    plain_clearings, plain_market = json.loads(done.stdout)
+    plain_clearings, *plain = json.loads(done.stdout)
     assert plain_clearings == clearings()
-    np.testing.assert_allclose(plain_market, market(), rtol=1e-5, atol=1e-9)
+    for numbers, part in zip(plain, PARTS, strict=True):
+        np.testing.assert_allclose(numbers, part(), rtol=1e-5, atol=1e-6)

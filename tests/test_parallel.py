@@ -80,7 +80,8 @@ def test_with_all_campaigns_controlled_it_is_the_market_given_their_multipliers(
 def test_some_agents_see_what_they_see_among_all() -> None:
     scenario = small(campaigns__0__agent="fixed:multiplier=0.3")
     reference = 1 / Market(scenario, 1).campaigns.constraints.target_roi
-    action = (np.log(0.3 / reference) / np.log(10))[None, :, None].repeat(TICKS, axis=0)
+    action = np.zeros((TICKS, scenario.size, 1))
+    action[0, :, 0] = np.log10(0.3 / reference)
     everybody = play_all(parallel_env(scenario), action, seed=1)
     some = play_all(parallel_env(scenario, ["shop-4", 1]), action[:, [3, 1]], seed=1)
     assert some[0][0].keys() == {"shop-4", "shop-2"}

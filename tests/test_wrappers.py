@@ -195,18 +195,18 @@ def test_an_absolute_multiplier_is_what_is_bid() -> None:
     scenario = small("target_cpa", campaigns__0__target_cpa=8.0)
     env = wrapped("AbsoluteMultiplier", make(scenario))
     assert env.action_space == gymnasium.spaces.Box(0, 150, (1,), np.float32)
-    wanted = [8.0, 80.0, 0.8, 3.7, 40.0, 11.1]
+    wanted = [8.0, 80.0, 9.0, 3.7, 30.0, 11.1]
     _, infos = play(env, np.array(wanted, np.float32)[:, None])
     np.testing.assert_allclose([info["multiplier"] for info in infos], wanted, rtol=1e-6)
     assert infos[-1]["clipped_actions"] == 0
 
 
-def test_a_multiplier_out_of_range_becomes_its_end_and_is_counted() -> None:
+def test_a_multiplier_out_of_range_becomes_its_end_and_a_large_change_takes_two_ticks() -> None:
     scenario = small("target_cpa", campaigns__0__target_cpa=8.0)
-    wanted = np.array([0.0, 0.7, 81.0, -3.0, np.inf, 8.0])[:, None]
+    wanted = np.array([0.0, 0.7, 70.0, 70.0, np.inf, 8.0])[:, None]
     _, infos = play(wrapped("AbsoluteMultiplier", make(scenario)), wanted)
-    np.testing.assert_allclose([info["multiplier"] for info in infos], [0.8, 0.8, 80, 0.8, 80, 8])
-    assert [info["clipped_actions"] for info in infos] == [1, 2, 3, 4, 5, 5]
+    np.testing.assert_allclose([info["multiplier"] for info in infos], [0.8, 0.8, 8, 70, 80, 8])
+    assert [info["clipped_actions"] for info in infos] == [1, 1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("action", [0.5, [0.5, 0.5], [np.nan]])

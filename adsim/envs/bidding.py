@@ -54,9 +54,10 @@ class Bidders:
 class BiddingEnv(LockstepEnv):
     """One campaign bids in a scenario's market.
 
-    The action, in [-1, 1], sets the multiplier of the coming tick, ``reference * span**action``: the campaign bids it
-    times the predicted value of each opportunity. The reference is 1 / target ROI, or 1 without a target. Actions
-    beyond are clipped, and counted in ``info["clipped_actions"]``.
+    The action, in [-1, 1], moves the log-multiplier: that of the last tick, at first the reference, is multiplied by
+    ``span**action`` and kept between ``reference / span`` and ``reference * span``. The campaign bids it times the
+    predicted value of each opportunity of the coming tick. The reference is 1 / target ROI, or 1 without a target.
+    Actions beyond are clipped, and counted in ``info["clipped_actions"]``.
 
     Observations are the features of `adsim.envs.features`. The reward is the value won in the tick (less spend, for a
     utility maximizer); when the campaign's period is over, a correction makes the return `adsim.envs.score.score`.

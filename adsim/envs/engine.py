@@ -17,14 +17,15 @@ from adsim.market.scenario import Scenario, load_scenario
 from adsim.types import Floats, Totals
 
 SPAN = 10.0
-"""Factor between the multiplier of action 1 and the reference."""
+"""Largest factor between a multiplier and the reference, and between two ticks."""
 
 
 class Engine:
     """E markets in step, and W controlled campaigns in each; the others play their scenario's agents.
 
-    An episode is the scenario's period, a step a tick. An action in [-1, 1] sets a campaign's multiplier of a tick,
-    ``reference * span**action``; the reference is 1 / target ROI, or 1 without a target.
+    An episode is the scenario's period, a step a tick. An action in [-1, 1] moves a campaign's log-multiplier: the
+    multiplier of the last tick, at first the reference, is multiplied by ``span**action`` and kept between
+    ``reference / span`` and ``reference * span``. The reference is 1 / target ROI, or 1 without a target.
 
     Parameters
     ----------
@@ -107,6 +108,7 @@ class Engine:
             reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
             log_span=float(np.log(self.span)),
             action=zeros[0],
+            level=zeros[4],
             past=make_past(*self.shape),
             observation=np.zeros((*self.shape, len(FEATURES)), np.float32),
             reward=zeros[1],

@@ -2,8 +2,9 @@
 
 Everything comes from the campaign's own constraints and ledger, from what the platform publishes (traffic shares) and
 from the predicted value of the opportunities on offer; nothing from true rates, or from other campaigns but the score
-that they left to beat. Logarithms of ratios are 0 where a ratio is not known. The first sixteen or so are
-AuctionNet's (Su et al. 2024), made free of units; those of constraints and pace are adsim's own.
+that they left to beat. Logarithms of ratios are 0 where nothing is known of either side, and the bound where one side
+is known to be 0. The first sixteen or so are AuctionNet's (Su et al. 2024), made free of units; those of constraints
+and pace are adsim's own.
 """
 
 from typing import NamedTuple
@@ -16,13 +17,13 @@ from adsim.types import Floats
 
 RECENT = 3
 """Ticks of the short averages."""
-SPENT, EARNED, BOUGHT, CONVERTED, WON, OPPORTUNITIES, TO_BEAT, OFFERED, ACTION = range(9)
+SPENT, EARNED, BOUGHT, CONVERTED, WON, OPPORTUNITIES, TO_BEAT, OFFERED, LEVEL = range(9)
 """Columns of `Past`: what a tick brought and showed."""
 COLUMNS = 9
 PRIOR = 1.0
 """Conversions at target that realised ROI is mixed with, so that the first few do not shout."""
 CALIBRATION_PRIOR = 10.0
-"""Conversions that are believed to be as predicted before any are seen."""
+"""Conversions, at a conversion's value, that are believed to be as predicted before any are seen."""
 
 
 class Feature(NamedTuple):
@@ -49,7 +50,7 @@ FEATURES = (
     Feature("predicted_roi", -2, 2, "the same of predicted value"),
     Feature("predicted_roi_recent", -2, 2, "the same over the last three ticks"),
     Feature("predicted_roi_last", -2, 2, "the same over the last tick"),
-    Feature("calibration", -2, 2, "log of conversions so far / predicted conversions"),
+    Feature("calibration", -2, 2, "log of value won so far / its prediction"),
     Feature("win_rate", 0, 1, "share of opportunities won so far"),
     Feature("win_rate_recent", 0, 1, "over the last three ticks"),
     Feature("win_rate_last", 0, 1, "over the last tick"),
@@ -60,9 +61,9 @@ FEATURES = (
     Feature("value_last", -2, 2, "in the last tick"),
     Feature("conversion_rate_recent", 0, 1, "conversions per win over the last three ticks"),
     Feature("conversion_rate", 0, 1, "conversions per win so far"),
-    Feature("action_mean", -1, 1, "mean action so far: log of the multiplier / reference, over log of the span"),
-    Feature("action_recent", -1, 1, "over the last three ticks"),
-    Feature("action_last", -1, 1, "in the last tick"),
+    Feature("multiplier", -1, 1, "mean log of multiplier / reference so far, over log of the span"),
+    Feature("multiplier_recent", -1, 1, "over the last three ticks"),
+    Feature("multiplier_last", -1, 1, "in the last tick"),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
 LOW = np.array([feature.low for feature in FEATURES], np.float32)
@@ -96,7 +97,7 @@ def plan(past, accounts, share, e, w, n):
 
 
 @inline
-def remember(past, gains, to_beat, offered, opportunities, action, tick, e, w):
+def remember(past, gains, to_beat, offered, opportunities, level, tick, e, w):
     """Add the tick just played; ``gains`` (8,) is its part of the ledger."""
     now, total = past.recent[e, w, tick % RECENT], past.total[e, w]
     now[SPENT] = gains[SPEND]
@@ -107,7 +108,7 @@ def remember(past, gains, to_beat, offered, opportunities, action, tick, e, w):
     now[OPPORTUNITIES] = opportunities
     now[TO_BEAT] = to_beat * opportunities if opportunities > 0 else 0.0
     now[OFFERED] = offered
-    now[ACTION] = action
+    now[LEVEL] = level
     for c in range(COLUMNS):
         total[c] += now[c]
 
@@ -151,7 +152,7 @@ def observe(past, terms, fleet, reference, tick, e, w, n, out):
     seen = ring[0, OPPORTUNITIES] + ring[1, OPPORTUNITIES] + ring[2, OPPORTUNITIES]
     to_beat = ring[0, TO_BEAT] + ring[1, TO_BEAT] + ring[2, TO_BEAT]
     offered = ring[0, OFFERED] + ring[1, OFFERED] + ring[2, OFFERED]
-    acted = ring[0, ACTION] + ring[1, ACTION] + ring[2, ACTION]
+    levels = ring[0, LEVEL] + ring[1, LEVEL] + ring[2, LEVEL]
     budgeted, stocked, targeted = budget < np.inf, stock < np.inf, target > 0
     reach = 0.0
     if budgeted and total[OFFERED] > 0:
@@ -172,7 +173,8 @@ def observe(past, terms, fleet, reference, tick, e, w, n, out):
     out[11] = log_ratio(total[BOUGHT] + prior, target * total[SPENT] + prior, 2.0) if targeted else 0.0
     out[12] = log_ratio(bought, target * spent, 2.0) if targeted else 0.0
     out[13] = log_ratio(last[BOUGHT], target * last[SPENT], 2.0) if targeted else 0.0
-    out[14] = log_ratio(total[CONVERTED] + CALIBRATION_PRIOR, total[BOUGHT] / value + CALIBRATION_PRIOR, 2.0)
+    expected = CALIBRATION_PRIOR * value
+    out[14] = log_ratio(total[EARNED] + expected, total[BOUGHT] + expected, 2.0)
     out[15] = rate(total[WON], total[OPPORTUNITIES])
     out[16] = rate(won, seen)
     out[17] = rate(last[WON], last[OPPORTUNITIES])
@@ -183,6 +185,6 @@ def observe(past, terms, fleet, reference, tick, e, w, n, out):
     out[22] = log_ratio(last[OFFERED] * total[OPPORTUNITIES], total[OFFERED] * last[OPPORTUNITIES], 2.0)
     out[23] = rate(converted, won)
     out[24] = rate(total[CONVERTED], total[WON])
-    out[25] = total[ACTION] / tick if tick > 0 else 0.0
-    out[26] = acted / min(tick, RECENT) if tick > 0 else 0.0
-    out[27] = last[ACTION]
+    out[25] = total[LEVEL] / tick if tick > 0 else 0.0
+    out[26] = levels / min(tick, RECENT) if tick > 0 else 0.0
+    out[27] = last[LEVEL]

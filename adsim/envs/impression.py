@@ -64,9 +64,9 @@ class ImpressionEnv(LockstepEnv):
 
     Raises
     ------
-    EnvError
-        For impossible settings, and in `step` before `reset`, after the end, for an action of another shape or that
-        is not a number.
+    AdsimError
+        For impossible settings; in `step`, an `EnvError` before `reset`, after the end, for an action of another
+        shape or that is not a number.
     LogError
         When a log or the statistics cannot be used.
     """

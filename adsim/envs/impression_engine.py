@@ -237,7 +237,7 @@ class LogEngine(ImpressionEngine):
         super().__init__(size, terms)
         self.episode = np.zeros(self.size, np.int64)
         """Which each environment plays, numbered in the order of the log."""
-        self._recorded = kernels.Recorded(tape.value, tape.price, tape.click, np.zeros(self.size, np.int64))
+        self._recorded = kernels.Recorded(*tape.auctions, np.zeros(self.size, np.int64))
 
     def info(self) -> dict[str, NDArray[Any]]:
         """See `ImpressionEngine.info`; ``episode`` is which part of the log is played."""

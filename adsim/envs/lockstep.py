@@ -130,7 +130,10 @@ class LockstepVectorEnv(gymnasium.vector.VectorEnv[Observations, Observations, N
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
-        """Begin an episode in all environments, that of environment i with seed + i; see `VectorEnv.reset`."""
+        """Begin an episode in all environments; see `VectorEnv.reset`.
+
+        That of environment i is the first of seed + i, or of its own seed; without one, the next of its sequence.
+        """
         options = options or {}
         if not np.all(options.get("reset_mask", True)):
             raise EnvError("reset_mask: all episodes end together here, so reset all environments at once.")

@@ -18,19 +18,23 @@ from adsim.envs.bidding import spaces
 from adsim.envs.engine import SPAN, Engine, episode_seeds
 from adsim.envs.features import NAMES
 from adsim.errors import EnvError
+from adsim.market.markets import Markets
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats
 
 REWARDS = ("normalised", "plain")
+SCALING = 2**33 + np.arange(256)
+"""Seeds of the markets by which rewards are scaled."""
 
 
 class BiddingVecEnv(VecEnv):
     """Many `adsim.envs.bidding.BiddingEnv` for Stable-Baselines3; all episodes begin and end together.
 
-    ``seed(s)`` lets environment i begin in the market of seed s + i at the next reset; later episodes go on to
-    markets that follow from it. As SB3 wants it, an episode's last step is followed at once by the next one's first
-    observation; the last lies in ``infos[i]["terminal_observation"]``, and ``infos[i]["episode"]`` holds the
-    campaign's score, the number of ticks and the seconds since the environment was made.
+    ``seed(s)`` lets environment i begin in the market of seed s + i (that of the first of its peers) at the next
+    reset; later episodes go on to markets that follow from it. As SB3 wants it, an episode's last step is followed at
+    once by the next one's first observation; the last lies in ``infos[i]["terminal_observation"]``, and
+    ``infos[i]["episode"]`` holds the campaign's score, the number of ticks and the seconds since the environment was
+    made.
 
     Parameters
     ----------
@@ -39,7 +43,13 @@ class BiddingVecEnv(VecEnv):
     scenario, campaign, span, threads
         See `adsim.envs.vector.BiddingVectorEnv`.
     reward : {"normalised", "plain"}
-        Normalised: divided by `worth`, so that campaigns of all sizes have returns of about 1.
+        Normalised: divided by the campaign's mean `worth` over many markets, so that returns are of about 1 and their
+        mean is still the mean score.
+    peers : int
+        So many environments next to each other play the same market, and the mean of their rewards in a tick is taken
+        from each: a baseline that knows how rich the market is, where a value function would have to guess (Shao et
+        al. 2024, arXiv 2402.03300, have it for whole answers of a language model). A market's luck cancels, and what
+        exploration made of it stays.
 
     Raises
     ------
@@ -61,11 +71,15 @@ class BiddingVecEnv(VecEnv):
         span: float = SPAN,
         threads: int = 1,
         reward: str = "normalised",
+        peers: int = 1,
     ) -> None:
+        if not (isinstance(peers, int) and peers >= 1 and num_envs % peers == 0):
+            raise EnvError(f"peers = {peers!r}: must be a whole number that divides the {num_envs} environments.")
         if reward not in REWARDS:
             raise EnvError(f"reward = {reward!r}: must be one of {', '.join(REWARDS)}.")
         self.engine = Engine(scenario, [campaign], markets=num_envs, span=span, threads=threads)
-        self.reward = reward
+        self.reward, self.peers = reward, peers
+        self._scale = mean_worth(self.engine) if reward == "normalised" else 1.0
         self.feature_names = NAMES
         self.render_mode = None
         self._first: NDArray[np.uint64] | None = None
@@ -92,7 +106,7 @@ class BiddingVecEnv(VecEnv):
         """Play the tick: observations (E, F), rewards (E,), whether episodes ended (E,), infos."""
         self.engine.step(self._actions)
         seats, over = self.engine.seats, self.engine.over
-        reward = (seats.reward[:, 0] / self._scale).astype(np.float32)
+        reward = self._relative(seats.reward[:, 0] / self._scale).astype(np.float32)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if over:
             infos = self._ends(seats.observation[:, 0].copy(), seats.score[:, 0])
@@ -115,16 +129,15 @@ class BiddingVecEnv(VecEnv):
 
     def _begin(self) -> NDArray[np.float32]:
         assert self._first is not None
-        self.engine.reset(episode_seeds(self._first, self._episode))
-        self._scale = self._scales()
+        self.engine.reset(np.repeat(episode_seeds(self._first[:: self.peers], self._episode), self.peers))
         return self.engine.seats.observation[:, 0].copy()
 
-    def _scales(self) -> Floats:
-        """What rewards are divided by; (E,)."""
-        if self.reward == "plain":
-            return np.ones(self.num_envs)
-        own = self.engine.campaigns[0]
-        return worth(self.engine.markets.campaigns.of(slice(own, own + 1)))
+    def _relative(self, reward: Floats) -> Floats:
+        """Rewards less the mean of their peers', (E,)."""
+        if self.peers == 1:
+            return reward
+        groups = reward.reshape(-1, self.peers)
+        return np.asarray(groups - groups.mean(axis=1, keepdims=True)).ravel()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -148,6 +161,13 @@ class BiddingVecEnv(VecEnv):
 
     def _count(self, indices: int | Sequence[int] | None) -> int:
         return len(list(self._get_indices(indices)))
+
+
+def mean_worth(engine: Engine) -> float:
+    """Mean `worth` of the controlled campaign over the markets of `SCALING`."""
+    own = engine.campaigns[0]
+    markets = Markets(engine.scenario, SCALING, agents={own: None})
+    return float(worth(markets.campaigns.of(slice(own, own + 1))).mean())
 
 
 def worth(constraints: Constraints) -> Floats:

@@ -19,11 +19,13 @@ class Seats(NamedTuple):
     campaign: NDArray[np.int64]
     """(W,)"""
     reference: Floats
-    """Multiplier of action 0."""
+    """Multiplier of level 0."""
     log_span: float
-    """Logarithm of the multiplier of action 1 over the reference."""
+    """Logarithm of the multiplier of level 1 over the reference."""
     action: Floats
-    """Within [-1, 1]."""
+    """Change of the level; within [-1, 1]."""
+    level: Floats
+    """Logarithm of the multiplier over the reference, over that of the span; within [-1, 1]."""
     past: Past
     observation: NDArray[np.float32]
     """(E, W, F)"""
@@ -65,13 +67,15 @@ def step(terms, fleet, room, events, tick, wrong, seats, start, stop):
     for e in range(start, stop):
         for w in range(seats.campaign.size):
             n = seats.campaign[w]
-            fleet.multiplier[e, n] = seats.reference[e, w] * np.exp(seats.log_span * seats.action[e, w])
+            level = min(max(seats.level[e, w] + seats.action[e, w], -1.0), 1.0)
+            seats.level[e, w] = level
+            fleet.multiplier[e, n] = seats.reference[e, w] * np.exp(seats.log_span * level)
             plan(seats.past, fleet.accounts, terms.share_of_rest[tick], e, w, n)
         wrong[e] = play(terms, fleet, room, events, tick, e)
         for w in range(seats.campaign.size):
             n = seats.campaign[w]
-            action, beaten = seats.action[e, w], fleet.score_to_beat[e, n]
-            remember(seats.past, fleet.last[e, n], beaten, fleet.offered[e, n], opportunities, action, tick, e, w)
+            level, beaten = seats.level[e, w], fleet.score_to_beat[e, n]
+            remember(seats.past, fleet.last[e, n], beaten, fleet.offered[e, n], opportunities, level, tick, e, w)
             settle_seat(seats, fleet, tick + 1 == ticks, e, w, n)
             observe(seats.past, terms, fleet, seats.reference[e, w], tick + 1, e, w, n, seats.observation[e, w])
 

@@ -78,12 +78,12 @@ class DiscreteActions(VectorActionWrapper[Singles, Any, Any, NDArray[Any]]):
     ----------
     env : gymnasium.vector.VectorEnv
     levels : int
-        2 or more; an odd number contains action 0.
+        Of each environment.
 
     Raises
     ------
     EnvError
-        For fewer levels, and in `step` for an action that is none of them.
+        As there.
     """
 
     def __init__(self, env: Vector, levels: int = LEVELS) -> None:
@@ -120,8 +120,9 @@ class AbsoluteMultiplier(VectorActionWrapper[Singles, Any, Any, NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, env.num_envs)
 
     def actions(self, actions: Any) -> Singles:
-        """The actions in [-1, 1] that give multipliers, (num_envs, 1)."""
-        return to_action(actions, self._engine.seats.reference, self._engine.span)
+        """The actions that lead to multipliers, (num_envs, 1)."""
+        seats = self._engine.seats
+        return to_action(actions, seats.reference, seats.level, self._engine.span)
 
 
 def costs(info: dict[str, Any]) -> NDArray[Any]:

@@ -105,8 +105,9 @@ class DiscreteActions(gymnasium.ActionWrapper[Singles, Any, Any], RecordConstruc
 class AbsoluteMultiplier(gymnasium.ActionWrapper[Singles, Any, Any], RecordConstructorArgs):
     """The action is the multiplier itself, an array (1,) from 0 to ``high``.
 
-    Multipliers beyond the environment's range, ``reference / span`` to ``reference * span``, become its ends and are
-    counted in ``info["clipped_actions"]``. Make the environment with a larger span for a wider range.
+    In place of its change. Multipliers beyond the environment's range, ``reference / span`` to ``reference * span``,
+    become its ends, and a change by more than a factor of span takes two ticks (and is counted in
+    ``info["clipped_actions"]``). Make the environment with a larger span for a wider range.
 
     Parameters
     ----------
@@ -127,8 +128,9 @@ class AbsoluteMultiplier(gymnasium.ActionWrapper[Singles, Any, Any], RecordConst
         self.action_space = multipliers(high)
 
     def action(self, action: Any) -> Singles:
-        """The action in [-1, 1] that gives a multiplier, (1,)."""
-        return to_action(action, self._engine.seats.reference[0], self._engine.span)
+        """The action that leads to a multiplier, (1,)."""
+        seats = self._engine.seats
+        return to_action(action, seats.reference[0], seats.level[0], self._engine.span)
 
 
 def engine_of(env: Any) -> Engine:
@@ -220,8 +222,8 @@ def multipliers(high: float) -> Box:
     return Box(0, high, (1,), np.float32)
 
 
-def to_action(multiplier: ArrayLike, reference: Floats, span: float) -> Singles:
-    """Inverse of ``reference * span**action``; multipliers that are not positive give -inf.
+def to_action(multiplier: ArrayLike, reference: Floats, level: Floats, span: float) -> Singles:
+    """From the level to that of ``multiplier = reference * span**level``; -inf for one that is not positive.
 
     Raises
     ------
@@ -232,5 +234,5 @@ def to_action(multiplier: ArrayLike, reference: Floats, span: float) -> Singles:
     if given.shape != reference.shape:
         raise EnvError(f"multiplier of shape {given.shape}: must have shape {reference.shape}.")
     with np.errstate(divide="ignore"):
-        action = np.log(np.maximum(given, 0) / reference) / np.log(span)
-    return action.astype(np.float32)
+        wanted = np.log(np.maximum(given, 0) / reference) / np.log(span)
+    return np.asarray(wanted - level, np.float32)

@@ -113,7 +113,7 @@ def build(card: Card, env: "VecEnv | None" = None, *, seed: int | None = None) -
 
     Settings are the keywords of SB3's algorithm, and some that travel as JSON: net_arch and log_std_init of the
     policy; activation by name; action_noise, the standard deviation of Gaussian noise; anneal, whether the learning
-    rate falls linearly to 0 over the steps that were asked for.
+    rate falls linearly to 0 over the steps that were asked for; peers of `adsim.envs.stable_baselines.BiddingVecEnv`.
 
     Raises
     ------
@@ -123,6 +123,7 @@ def build(card: Card, env: "VecEnv | None" = None, *, seed: int | None = None) -
     import torch
 
     settings: dict[str, Any] = {**card.settings, **({} if env else IDLE[card.algorithm])}
+    settings.pop("peers", None)  # for the environment
     policy: dict[str, Any] = {name: settings.pop(name) for name in OF_POLICY if name in settings}
     if "activation" in settings:
         policy["activation_fn"] = getattr(torch.nn, ACTIVATIONS[settings.pop("activation")])

@@ -20,14 +20,10 @@ from adsim import registry
 from adsim.agents.base import Agent
 from adsim.errors import AdsimError, AgentError
 from adsim.kernels.replay import replay as bid_for
-from adsim.logs.base import Impressions, Statistics
-from adsim.logs.sniff import open_log
-from adsim.logs.theta import read_info
-from adsim.types import Constraints, Floats, Hindsight, History, Observation, PublicFacts, Totals
+from adsim.logs.auctions import MAX_BID, Auctions, budget_of, check_counts, read_auctions
+from adsim.types import Constraints, Hindsight, History, Observation, PublicFacts, Totals
 
 RESAMPLES = 2_000
-LARGEST = 2**53
-"""Budgets stay below: whole numbers that a double holds exactly."""
 Counts = NDArray[np.int64]
 
 
@@ -61,18 +57,6 @@ class Rules(NamedTuple):
     max_bid: int
 
 
-class Tape(NamedTuple):
-    """The impressions to bid for; arrays of shape (T,)."""
-
-    value: Floats
-    price: Counts
-    click: NDArray[np.bool_]
-
-    def part(self, start: int, stop: int) -> "Tape":
-        """Some consecutive impressions."""
-        return Tape(self.value[start:stop], self.price[start:stop], self.click[start:stop])
-
-
 class Run(NamedTuple):
     """One bidder on one budget."""
 
@@ -93,7 +77,7 @@ def replay(
     episode: int = 1000,
     c0: Sequence[float] = (1 / 32,),
     ticks: int = 10,
-    max_bid: int = 300,
+    max_bid: int = MAX_BID,
     seed: int = 0,
     format: str | None = None,
     clicks: str | Path | None = None,
@@ -138,76 +122,43 @@ def replay(
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
     agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
     names = [(name, parameters) for name, _, parameters in (bidder.partition(":") for bidder in bidders)]
-    impressions = open_log(log, format, **({} if clicks is None else {"clicks": clicks})).read()
-    statistics, source = _statistics(impressions, log, info, train)
-    tape = _tape(impressions, statistics.history)
+    auctions, statistics, statistics_from, values_from = read_auctions(
+        log, info=info, train=train, format=format, clicks=clicks
+    )
 
     runs: list[Run] = []
     for share in c0:
-        budget = _budget(statistics.cpm, share, episode)
+        budget = budget_of(statistics.cpm, share, episode)
         for name, agent in zip(names, agents, strict=True):
-            won = _play(agent, tape, budget, rules, statistics.history)
+            won = _play(agent, auctions, budget, rules, statistics.history)
             runs.append(Run(float(share), *name, budget, won))
             if progress:
                 progress(len(runs), len(c0) * len(bidders))
 
     facts = {
         "log": str(log),
-        "impressions": len(tape.price),
-        "clicks": int(tape.click.sum()),
-        "cost": int(tape.price.sum()),
+        "impressions": len(auctions.price),
+        "clicks": int(auctions.click.sum()),
+        "cost": int(auctions.price.sum()),
         **rules._asdict(),
         "seed": seed,
         "statistics": {**statistics._asdict(), "cpm": statistics.cpm, **statistics.history._asdict()},
-        "statistics_from": source,
-        "values_from": "average click rate" if impressions.pctr is None else "pctr",
+        "statistics_from": statistics_from,
+        "values_from": values_from,
     }
-    table = _bidder_table(runs, len(bidders), len(tape.price), seed)
-    return Replay(table, _episode_table(runs), _landscape(tape), facts)
+    table = _bidder_table(runs, len(bidders), len(auctions.price), seed)
+    return Replay(table, _episode_table(runs), _landscape(auctions), facts)
 
 
 def _check(rules: Rules, bidders: Sequence[str], c0: Sequence[float]) -> None:
-    for name, number in rules._asdict().items():
-        if not (isinstance(number, int) and 1 <= number < LARGEST):
-            raise AdsimError(f"{name} = {number}: must be a whole number, 1 or more.")
+    check_counts(**rules._asdict())
     if not bidders:
         raise AdsimError("no bidders are given. Name one at least, such as 'linear:b0=10'.")
     if len(c0) == 0:
         raise AdsimError("no budgets are given. Give c0 one share at least, such as 1/32.")
 
 
-def _budget(cpm: float, c0: float, episode: int) -> int:
-    """Budget of an episode, in the unit of the prices."""
-    if not 0 < c0 < float("inf"):
-        raise AdsimError(f"c0 = {c0}: must be a positive number.")
-    budget = cpm * c0 * episode
-    if not 1 <= budget < LARGEST:
-        raise AdsimError(
-            f"c0 = {c0}: an episode's budget, {cpm:g} on average x c0 x {episode} impressions = {budget:g}, "
-            f"must be between 1 and 2^53. {'Raise' if budget < 1 else 'Lower'} c0."
-        )
-    return int(budget)
-
-
-def _statistics(
-    impressions: Impressions, log: str | Path, info: str | Path | None, train: str | Path | None
-) -> tuple[Statistics, str]:
-    """What bidders know of the market, and whether from "info", "train" or the "log" itself."""
-    if info is not None and train is not None:
-        raise AdsimError("info and train both give the statistics of the market. Leave one of them out.")
-    if info is not None:
-        return read_info(info), "info"
-    if train is not None:
-        return Statistics.of(open_log(train).impressions(), train), "train"
-    return Statistics.of([impressions], log), "log"
-
-
-def _tape(impressions: Impressions, history: History) -> Tape:
-    click, price, value = impressions
-    return Tape(np.full(len(price), history.average_value) if value is None else value, price, click)
-
-
-def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History) -> Counts:
+def _play(agent: Agent, auctions: Auctions, budget: int, rules: Rules, history: History) -> Counts:
     """Impressions, clicks and cost of every episode, shape (episodes, 3)."""
     cuts = rules.episode * np.arange(rules.ticks + 1) // rules.ticks
     market = PublicFacts("second_price", False, np.diff(cuts) / rules.episode, history)
@@ -219,8 +170,8 @@ def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History)
         stock=np.full(1, np.inf),
     )
     won = []
-    for start in range(0, len(tape.price), rules.episode):
-        episode = tape.part(start, start + rules.episode)
+    for start in range(0, len(auctions.price), rules.episode):
+        episode = auctions.part(start, start + rules.episode)
         agent.reset(constraints, market)
         if agent.privileged:
             price = episode.price.astype(float)
@@ -229,7 +180,7 @@ def _play(agent: Agent, tape: Tape, budget: int, rules: Rules, history: History)
     return np.array(won)
 
 
-def _play_episode(agent: Agent, tape: Tape, budget: int, cuts: Counts, max_bid: int) -> Counts:
+def _play_episode(agent: Agent, auctions: Auctions, budget: int, cuts: Counts, max_bid: int) -> Counts:
     """Impressions, clicks and cost of one episode, whose ticks begin at ``cuts``."""
     won = np.zeros(3, dtype=np.int64)
     last = total = _totals(0, 0, 0, 0.0)
@@ -237,7 +188,7 @@ def _play_episode(agent: Agent, tape: Tape, budget: int, cuts: Counts, max_bid: 
     for tick, (start, stop) in enumerate(pairwise(cuts)):
         left = budget - int(won[2])
         seen = Observation(tick, last, total, np.full(1, to_beat), np.full(1, float(left)), np.full(1, np.inf))
-        value, price, click = tape.part(start, stop)
+        value, price, click = auctions.part(start, stop)
         bid = agent.bids(value, float(agent.act(seen)[0]))
         if not (bid >= 0).all():
             raise AgentError(f"{type(agent).__name__} bids a negative amount or none. Mend its act or bids.")
@@ -320,14 +271,14 @@ def _label(run: Run) -> dict[str, float | str]:
     return {"c0": run.c0, "bidder": run.bidder, "parameters": run.parameters}
 
 
-def _landscape(tape: Tape) -> pd.DataFrame:
-    price, place, count = np.unique(tape.price, return_inverse=True, return_counts=True)
+def _landscape(auctions: Auctions) -> pd.DataFrame:
+    price, place, count = np.unique(auctions.price, return_inverse=True, return_counts=True)
     won = count.cumsum()
-    clicks = np.bincount(place, weights=tape.click).cumsum()
+    clicks = np.bincount(place, weights=auctions.click).cumsum()
     return pd.DataFrame(
         {
             "price": price,
-            "share_of_auctions": won / len(tape.price),
+            "share_of_auctions": won / len(auctions.price),
             "average_cost": (price * count).cumsum() / won,
             "share_of_clicks": clicks / clicks[-1] if clicks[-1] else np.nan,
         }

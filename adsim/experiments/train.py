@@ -40,11 +40,12 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ppo": {
-        "learning_rate": 3e-4,
-        "anneal": False,
+        "peers": 8,
+        "learning_rate": 7e-4,
+        "anneal": True,
         "n_steps": None,  # the scenario's ticks: rollouts are whole episodes
         "batch_size": None,  # an eighth of a rollout
-        "n_epochs": 10,
+        "n_epochs": 6,
         "gamma": 1.0,
         "gae_lambda": 0.95,
         "clip_range": 0.2,
@@ -53,7 +54,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "max_grad_norm": 0.5,
         "net_arch": [64, 64],
         "activation": "tanh",
-        "log_std_init": -1.5,
+        "log_std_init": -2.0,
     },
     "sac": {
         "learning_rate": 3e-4,
@@ -86,7 +87,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What the algorithms are made with, see `adsim.experiments.models.build`; None is filled in from the scenario."""
 STEPS = 300_000
-ENVS = 64
+ENVS = 128
 KEPT_CHECKPOINTS = 3
 VALIDATION = 2**32 + np.arange(32)
 """Seeds of the learning curve."""
@@ -220,7 +221,15 @@ def _learn(
     from adsim.envs.stable_baselines import BiddingVecEnv
 
     seed = (card.seed + card.steps) % 2**32
-    env = BiddingVecEnv(card.envs, card.market, card.campaign, span=card.span, threads=threads, reward=card.reward)
+    env = BiddingVecEnv(
+        card.envs,
+        card.market,
+        card.campaign,
+        span=card.span,
+        threads=threads,
+        reward=card.reward,
+        peers=card.settings.get("peers", 1),
+    )
     try:
         with one_torch_thread():
             model = load_model(newest, env, seed=seed).model if newest else build(card, env, seed=seed)

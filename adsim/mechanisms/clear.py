@@ -251,8 +251,10 @@ def numbered(mechanism: str) -> Any:
 def recompile(kernel: Any, **callees: Any) -> Any:
     """The same kernel with other functions under some of its global names, compiled for this process only.
 
-    numba keys its cache on the source, so the variant must not be cached.
+    It is compiled into its callers where the kernel is. numba keys its cache on the source, so the variant must not
+    be cached.
     """
     function = getattr(kernel, "py_func", kernel)
     variant = FunctionType(function.__code__, {**function.__globals__, **callees}, function.__name__)
-    return numba.njit(**OPTIONS)(variant)
+    inline = getattr(kernel, "targetoptions", {}).get("inline", "never")
+    return numba.njit(inline=inline, **OPTIONS)(variant)

@@ -1,0 +1,111 @@
+"""What a bidder meets in a log: its auctions, what it may know of the market, and its budget."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adsim.errors import AdsimError
+from adsim.logs.base import Impressions, Statistics
+from adsim.logs.sniff import open_log
+from adsim.logs.theta import read_info
+from adsim.types import Floats
+
+MAX_BID = 300
+LARGEST = 2**53
+"""Budgets stay below: whole numbers that a double holds exactly."""
+
+
+class Auctions(NamedTuple):
+    """Impressions to bid for; arrays of shape (T,)."""
+
+    value: Floats
+    """Predicted click probability, the average click rate where the log has none."""
+    price: NDArray[np.int64]
+    click: NDArray[np.bool_]
+
+    def part(self, start: int, stop: int) -> "Auctions":
+        """Some consecutive ones."""
+        return Auctions(self.value[start:stop], self.price[start:stop], self.click[start:stop])
+
+
+class Replayed(NamedTuple):
+    """A log to bid on."""
+
+    auctions: Auctions
+    statistics: Statistics
+    """What bidders know of the market."""
+    statistics_from: str
+    """"info", "train" or the "log" itself."""
+    values_from: str
+    """"pctr" or "average click rate"."""
+
+
+def read_auctions(
+    log: str | Path | Impressions,
+    *,
+    info: str | Path | None = None,
+    train: str | Path | None = None,
+    format: str | None = None,
+    clicks: str | Path | None = None,
+) -> Replayed:
+    """Read a log; see `adsim.experiments.replay.replay` for the parameters.
+
+    Raises
+    ------
+    AdsimError
+        When the statistics are given twice.
+    LogError
+        When a log or the statistics cannot be used.
+    """
+    if info is not None and train is not None:
+        raise AdsimError("info and train both give the statistics of the market. Leave one of them out.")
+    name = "log" if isinstance(log, Impressions) else log
+    if not isinstance(log, Impressions):
+        log = open_log(log, format, **({} if clicks is None else {"clicks": clicks})).read()
+    if info is not None:
+        statistics, source = read_info(info), "info"
+    elif train is not None:
+        statistics, source = Statistics.of(open_log(train).impressions(), train), "train"
+    else:
+        statistics, source = Statistics.of([log], name), "log"
+    average = statistics.history.average_value
+    auctions = Auctions(
+        np.ascontiguousarray(np.full(len(log.price), average) if log.pctr is None else log.pctr, np.float64),
+        np.ascontiguousarray(log.price, np.int64),
+        np.ascontiguousarray(log.click, np.bool_),
+    )
+    return Replayed(auctions, statistics, source, "average click rate" if log.pctr is None else "pctr")
+
+
+def check_counts(**counts: int) -> None:
+    """Complain of a setting that counts nothing.
+
+    Raises
+    ------
+    AdsimError
+        Unless all are whole numbers from 1 to 2^53.
+    """
+    for name, number in counts.items():
+        if not (isinstance(number, int | np.integer) and 1 <= number < LARGEST):
+            raise AdsimError(f"{name} = {number!r}: must be a whole number, 1 or more.")
+
+
+def budget_of(cpm: float, c0: float, episode: int) -> int:
+    """Budget of an episode in the unit of the prices: a share ``c0`` of what it costs at average prices.
+
+    Raises
+    ------
+    AdsimError
+        Unless it is a whole number from 1 to 2^53.
+    """
+    if not 0 < c0 < float("inf"):
+        raise AdsimError(f"c0 = {c0!r}: must be a positive number.")
+    budget = cpm * c0 * episode
+    if not 1 <= budget < LARGEST:
+        raise AdsimError(
+            f"c0 = {c0}: an episode's budget, {cpm:g} on average x c0 x {episode} impressions = {budget:g}, "
+            f"must be between 1 and 2^53. {'Raise' if budget < 1 else 'Lower'} c0."
+        )
+    return int(budget)
