@@ -3,7 +3,6 @@
 import inspect
 import json
 import sys
-from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +13,26 @@ from typer.core import TyperGroup
 import adsim
 from adsim import console, registry
 from adsim.errors import AdsimError, UnknownName
+from adsim.options import (
+    Campaign,
+    Changes,
+    Json,
+    Out,
+    ScenarioName,
+    Seed,
+    Seeds,
+    Threads,
+    Workers,
+    changed,
+    checked_folder,
+    chosen_scenario,
+    fraction,
+    pairs,
+    split,
+)
 
 if TYPE_CHECKING:
     from adsim.experiments.evaluate import Evaluation
-    from adsim.market.scenario import Scenario
 
 KINDS = ("mechanisms", "agents", "predictors", "scenarios", "logs")
 
@@ -44,23 +59,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-ScenarioName = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a TOML file.", show_default=False)
-]
-Seed = Annotated[int, typer.Option(help="First seed.")]
-Seeds = Annotated[int, typer.Option(help="Number of seeds.")]
-Changes = Annotated[
-    list[str],
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change the scenario: auction.mechanism=gsp.", show_default=False
-    ),
-]
-Workers = Annotated[int, typer.Option(help="Processes; results do not depend on it.")]
-Threads = Annotated[int, typer.Option(help="How many share the markets; results do not depend on it.")]
-Campaign = Annotated[str | None, typer.Option(metavar="NAME", help="Campaign to bid for, by name or number.")]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Save tables, figures and run.json.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,7 +91,7 @@ def run(
 
     from adsim.experiments import compare, figures, landscape
 
-    folder, market = _folder(out), _scenario(scenario, changes)
+    folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     mechanism = market.auction.mechanism
     with console.progress("ticks") as progress:
         tick = count(1)
@@ -142,12 +140,12 @@ def compare_(
     from adsim.experiments import figures
     from adsim.experiments.compare import compare
 
-    folder, market = _folder(out), _scenario(scenario, changes)
+    folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     with console.progress("markets") as progress:
         found = compare(
             market,
-            mechanisms=None if mechanisms is None else _split(mechanisms),
-            agents=None if agents is None else _split(agents),
+            mechanisms=None if mechanisms is None else split(mechanisms),
+            agents=None if agents is None else split(agents),
             seeds=seeds,
             first_seed=seed,
             workers=workers,
@@ -182,15 +180,15 @@ def replay_(
     from adsim.experiments import replay_figures
     from adsim.experiments.replay import replay
 
-    folder = _folder(out)
+    folder = checked_folder(out)
     with console.progress("replays") as progress:
         found = replay(
             log,
-            _split(bidders),
+            split(bidders),
             info=info,
             train=train,
             episode=episode,
-            c0=[_share(text) for text in _split(c0)],
+            c0=[fraction(text) for text in split(c0)],
             ticks=ticks,
             seed=seed,
             format=format,
@@ -216,7 +214,7 @@ def record_(
     """Write a scenario's traffic down as a log of click, price and pctr, to be replayed."""
     from adsim.experiments.record import record
 
-    console.show(f"{record(_scenario(scenario, changes), out, seed):,} opportunities recorded in {out}.")
+    console.show(f"{record(chosen_scenario(scenario, changes), out, seed):,} opportunities recorded in {out}.")
 
 
 @app.command(name="train")
@@ -243,7 +241,7 @@ def train_(
 
     if seeds < 1:
         raise AdsimError(f"--seeds {seeds}: must be 1 or more.")
-    market = _scenario(scenario, changes)
+    market = chosen_scenario(scenario, changes)
     folder = out or Path("runs", f"{algorithm}-{market.name}")
     with console.progress("steps") as progress:
         found = train(
@@ -255,7 +253,7 @@ def train_(
             envs=envs,
             seed=seed,
             threads=threads,
-            settings=_pairs("--hyper", settings, "gamma=0.99"),
+            settings=pairs("--hyper", settings, "gamma=0.99"),
             resume=resume,
             progress=progress,
         )
@@ -288,16 +286,16 @@ def evaluate_(
     from adsim.experiments import models
     from adsim.experiments.evaluate import evaluate
 
-    folder = _folder(out)
+    folder = checked_folder(out)
     trained_on = None if scenario else models.read_card(models.find_model(model)).market
     with console.progress("markets") as progress:
         judged = evaluate(
             model,
-            _changed(trained_on, changes) if trained_on else _scenario(str(scenario), changes),
+            changed(trained_on, changes) if trained_on else chosen_scenario(str(scenario), changes),
             campaign=None if campaign is None else registry.literal(campaign),
             seeds=seeds,
             first_seed=seed,
-            agents=None if agents is None else _split(agents),
+            agents=None if agents is None else split(agents),
             threads=threads,
             progress=progress,
         )
@@ -349,46 +347,6 @@ def _described(plugin: Any) -> dict[str, Any]:
     parameters = inspect.signature(plugin).parameters.values()
     defaults = {each.name: "required" if each.default is each.empty else each.default for each in parameters}
     return {"summary": str(words).partition("\n")[0].replace("`", ""), "parameters": defaults}
-
-
-def _scenario(name: str, changes: list[str]) -> "Scenario":
-    """A scenario with values changed."""
-    return _changed(adsim.load_scenario(name), changes)
-
-
-def _changed(scenario: "Scenario", changes: list[str]) -> "Scenario":
-    pairs = _pairs("--set", changes, "auction.mechanism=gsp")
-    return scenario.replace(pairs) if pairs else scenario
-
-
-def _pairs(option: str, given: list[str], example: str) -> dict[str, Any]:
-    """What KEY=VALUE options say."""
-    pairs = {}
-    for change in given:
-        key, equals, text = change.partition("=")
-        if not (key and equals):
-            raise AdsimError(f"{option} {change}: expected KEY=VALUE, such as {example}.")
-        pairs[key.strip()] = registry.literal(text.strip())
-    return pairs
-
-
-def _split(text: str) -> list[str]:
-    """The parts between commas, each once."""
-    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _share(text: str) -> float:
-    try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
-        raise AdsimError(f"--c0 {text}: must be a number or a fraction, such as 1/32.") from None
-
-
-def _folder(out: Path | None) -> Path | None:
-    """The folder for results, found to be writable before any work is done."""
-    from adsim.experiments.output import check_folder
-
-    return None if out is None else check_folder(out)
 
 
 def _save(folder: Path, tables: dict[str, Any], figures: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -162,6 +162,30 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+def short(value: float) -> str:
+    """Three digits in six letters; a dash for what is not a number.
+
+    >>> [short(value) for value in (12345.6, 2.8, 0.01234, 0.0, float("nan"), 1234567.0, 0.00001234)]
+    ['12,346', '2.80', '0.0123', '0', '–', '1.23M', '1.2e−5']
+    """
+    if value == 0 or not np.isfinite(value):
+        return "0" if value == 0 else "\N{EN DASH}"
+    exponent = int(np.floor(np.log10(abs(value))))
+    if exponent < -3:
+        text = f"{value:.1e}".replace("e-0", "e-")
+    elif 5 <= exponent < 15:
+        thousands = exponent // 3
+        text = f"{value / 1000**thousands:.{2 - exponent % 3}f}{'kMBT'[thousands - 1]}"
+    else:
+        text = f"{value:,.{min(4, max(0, 2 - exponent))}f}" if exponent < 15 else f"{value:.1e}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def known(value: float, form: str) -> str:
+    """A number in a format; a dash for what is not one."""
+    return format(value, form) if np.isfinite(value) else "\N{EN DASH}"
+
+
 def grouped(axis: Axis, most: int = 4) -> None:
     """A few tick labels in groups of three digits, without offsets or powers."""
     axis.set_major_locator(MaxNLocator(most))

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 import adsim.envs  # noqa: F401 - registers the environment
-from adsim.envs import impression_step as kernels
+from adsim.envs import impression_engine, impression_offers, impression_state
 from benchmarks.timing import best
 
 NAME = "adsim/Impression-v0"
@@ -39,8 +39,12 @@ def seconds_of_step(env: Any, action: Any, steps: int) -> float:
 def clocked() -> Iterator[list[float]]:
     """Add up the seconds spent in compiled code, the handing over of arguments among them."""
     spent = [0.0]
-    names = "step_market", "observe_market", "draw_offers"
-    plain = {name: getattr(kernels, name) for name in names}
+    kernels = (
+        (impression_engine, "step_market"),
+        (impression_state, "observe_market"),
+        (impression_offers, "draw_offers"),
+    )
+    plain = [(module, name, getattr(module, name)) for module, name in kernels]
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -53,12 +57,12 @@ def clocked() -> Iterator[list[float]]:
         return call
 
     try:
-        for name, function in plain.items():
-            setattr(kernels, name, timed(function))
+        for module, name, function in plain:
+            setattr(module, name, timed(function))
         yield spent
     finally:
-        for name, function in plain.items():
-            setattr(kernels, name, function)
+        for module, name, function in plain:
+            setattr(module, name, function)
 
 
 def share_outside(env: Any, action: Any, steps: int) -> float:
@@ -73,8 +77,9 @@ def share_outside(env: Any, action: Any, steps: int) -> float:
 
 def rows(scenario: str) -> list[list[str]]:
     """A row per number of environments; the first is the single environment as `gymnasium.make` gives it."""
-    price, steps = np.array([0.05], np.float32), kernels.DEPTH * 5
-    single = seconds_of_step(gymnasium.make(NAME, scenario=scenario), price, steps)
+    env, steps = gymnasium.make(NAME, scenario=scenario), impression_offers.DEPTH * 5
+    price = np.array([0.05 / env.unwrapped.max_price], np.float32)
+    single = seconds_of_step(env, price, steps)
     table = [["single", f"{1e-6 / single:.3f}", f"{1e9 * single:.0f}", "", ""]]
     sync = 0.0
     for size in SIZES:

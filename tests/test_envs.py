@@ -19,9 +19,10 @@ from small_envs import NAMES, TICKS, make, make_many, play, random_actions, smal
 from adsim import registry
 from adsim.agents.base import Agent
 from adsim.envs.bidding import BiddingEnv
-from adsim.envs.engine import Engine, episode_seeds
+from adsim.envs.engine import Engine
 from adsim.envs.features import FEATURES
 from adsim.envs.score import score, violation
+from adsim.envs.seeding import episode_seeds
 from adsim.envs.vector import BiddingVectorEnv
 from adsim.errors import AgentError, EnvError, ScenarioError
 from adsim.market.market import Market

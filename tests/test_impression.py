@@ -71,16 +71,15 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(**settings: Any) -> None:
-    """Gymnasium's checks and Stable-Baselines3's, a warning being an error, but for the advice to rescale prices."""
+    """Gymnasium's checks and Stable-Baselines3's, a warning being an error; only the latter advise against [0, 1]."""
     from stable_baselines3.common.env_checker import check_env as check_for_baselines
 
     env = gymnasium.make("adsim/Impression-v0", **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", ".*recommend using a symmetric and normalized space")
         check_env(env.unwrapped)
-        warnings.simplefilter("error")
-        check_for_baselines(gymnasium.wrappers.RescaleAction(env, np.float32(-1), np.float32(1)))
+        warnings.filterwarnings("ignore", "We recommend you to use a symmetric and normalized Box action space")
+        check_for_baselines(env)
 
 
 @pytest.mark.parametrize("name", ["display_rtb", "return_on_spend"])
@@ -105,7 +104,7 @@ def test_observations_are_in_their_space_and_named(name: str) -> None:
     while not over:
         assert env.observation_space.contains(observation)
         assert observation.shape == (len(env.feature_names),)
-        observation, _, over, _, _ = env.step(rng.uniform(-1, 3, 1) * env.max_price)
+        observation, _, over, _, _ = env.step(rng.uniform(-1, 3, 1))
     assert env.observation_space.contains(observation)
     assert dict(zip(env.feature_names, observation, strict=True))["time_left"] == 0
 
@@ -131,7 +130,7 @@ def test_vectors_are_singles_bit_for_bit(size: int, source: str, log: Path) -> N
     options: dict[str, Any] = {"log": log, "episode": 100} if source == "log" else {"scenario": scenarios()[source]}
     envs = ImpressionVectorEnv(size, **options)
     rng = np.random.default_rng(size)
-    actions = rng.uniform(0, 0.5, (340, size, 1)).astype(np.float32) * envs.max_price
+    actions = rng.uniform(0, 0.5, (340, size, 1)).astype(np.float32)
     singles = [rollout(ImpressionEnv(**options), 5 + e, actions[:, e]) for e in sorted({0, size // 2, size - 1})]
     found = [(*envs.reset(seed=5), None)]
     for action in actions:
@@ -147,7 +146,7 @@ def test_vectors_are_singles_bit_for_bit(size: int, source: str, log: Path) -> N
 def test_groups_of_lanes_agree() -> None:
     scenario = scenarios()["budget"]
     large, small = ImpressionVectorEnv(133, scenario), ImpressionVectorEnv(9, scenario)
-    actions = np.random.default_rng(0).uniform(0, 0.4, (70, 133, 1))
+    actions = np.random.default_rng(0).uniform(0, 0.8, (70, 133, 1))
     many, few = large.reset(seed=0)[0], small.reset(seed=124)[0]
     for action in actions:
         np.testing.assert_array_equal(many[124:], few)
@@ -159,7 +158,7 @@ def test_autoreset_modes(log: Path) -> None:
     same, following, disabled = (
         ImpressionVectorEnv(3, autoreset_mode=mode, **options) for mode in ("SameStep", "NextStep", "Disabled")
     )
-    action = np.full((3, 1), 60.0)
+    action = np.full((3, 1), 0.2)
     for envs in (same, following, disabled):
         envs.reset(seed=1)
         for _ in range(19):
@@ -204,13 +203,14 @@ def test_numbers_are_those_of_the_market(name: str, seed: int) -> None:
     scenario = scenarios()[name]
     multipliers = np.random.default_rng(seed).uniform(0, 3, (COUNT, 1)).astype(np.float32)
     market = adsim.Market(scenario, seed).run(multipliers=multipliers.astype(float))
-    env = ImpressionEnv(scenario, max_price=1e6)
+    env = ImpressionEnv(scenario, max_price=2.0**20)  # a power of 2, so that prices are scaled without rounding
     _, info = env.reset(seed=seed)
     total = 0.0
     for tick in range(COUNT):
         price = multipliers[tick] * np.float32(info["offered_value"])
         assert price.dtype == np.float32
-        _, reward, over, _, info = env.step(price)
+        _, reward, over, _, info = env.step(price / np.float32(env.max_price))
+        assert info["price"] == price
         total += reward
         ledger = [info[field] for field in adsim.types.Totals._fields]
         assert ledger == market.history[tick + 1, 0].tolist()
@@ -235,7 +235,7 @@ def test_constraints_bind_in_the_scenarios_compared() -> None:
         env = ImpressionEnv(scenarios()[name])
         env.reset(seed=0)
         for _ in range(COUNT):
-            *_, info = env.step([env.max_price])
+            *_, info = env.step([1.0])
         assert info["wins"] < COUNT / 2
         assert 0 <= info["budget_left"] < 1e-3 or info["stock_left"] == 0
 
@@ -245,8 +245,20 @@ def test_ties_go_to_the_campaign() -> None:
     env = ImpressionEnv(scenarios()["return_on_spend"].replace({"competition.price": price}))
     env.reset(seed=0)
     assert env.max_price == np.float32(0.1)
-    assert env.step(np.array([env.max_price]))[4]["wins"] == 1
-    assert env.step(np.array([np.nextafter(np.float32(0.1), np.float32(0))]))[4]["wins"] == 1
+    assert env.step(np.array([1.0]))[4]["wins"] == 1
+    info = env.step(np.array([np.nextafter(np.float32(1), np.float32(0))]))[4]
+    assert (info["price"], info["wins"]) == (np.nextafter(np.float32(0.1), np.float32(0)), 1)
+
+
+def test_actions_are_prices_in_units_of_the_highest() -> None:
+    env = ImpressionEnv(short(), max_price=0.3)
+    assert env.reset(seed=0)[1]["price"] == 0
+    assert env.max_price == np.float32(0.3)
+    for price in (0.0, 0.01, 0.123, 0.3):
+        assert env.step(np.array([price / env.max_price]))[4]["price"] == pytest.approx(price, rel=1e-7)
+    assert env.step(np.array([7.0]))[4]["price"] == env.max_price
+    assert env.step(np.array([-7.0]))[4]["price"] == 0
+    assert env.reset()[1]["price"] == 0
 
 
 @cache
@@ -255,18 +267,18 @@ def budgeted() -> ImpressionEnv:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 2**62), st.lists(st.floats(-1, 6), min_size=40, max_size=40))
-def test_budgets_are_never_overspent(seed: int, prices: list[float]) -> None:
+@given(st.integers(0, 2**62), st.lists(st.floats(-0.2, 1.2), min_size=40, max_size=40))
+def test_budgets_are_never_overspent(seed: int, actions: list[float]) -> None:
     env = budgeted()
     _, info = env.reset(seed=seed)
     budget, total = info["budget_left"], 0.0
-    for price in prices:
-        *_, info = step = env.step(np.array([price]))
+    for action in actions:
+        *_, info = step = env.step(np.array([action]))
         total += step[1]
         assert info["spend"] <= budget
         assert info["budget_left"] == pytest.approx(budget - info["spend"], abs=1e-9)
         assert info["budget_left"] >= 0
-    assert info["clipped_actions"] == sum(not 0 <= price <= 5 for price in prices)
+    assert info["clipped_actions"] == sum(not 0 <= action <= 1 for action in actions)
     assert total == pytest.approx(info["score"], abs=1e-9)
 
 
@@ -297,9 +309,9 @@ def test_plain_twin() -> None:
             "value_relative": np.log(value / offered),
         }
         assert {name: seen[name] for name in expected} == pytest.approx(expected, abs=2e-5)
-        bid = np.float32(0.3 * value)
-        observation, reward, *_ = env.step(np.array([bid]))
-        if min(bid, left * (1 - 1e-6)) >= truth.price[t] and left >= 1e-6 * budget:
+        observation, reward, *_, info = env.step(np.array([0.3 * value / env.max_price]))
+        assert info["price"] == pytest.approx(min(0.3 * value, env.max_price))
+        if min(info["price"], left * (1 - 1e-6)) >= truth.price[t] and left >= 1e-6 * budget:
             left, wins, spend = left - truth.price[t], wins + 1, spend + truth.price[t]
             assert reward == 14 * clicked[t]
         else:
@@ -334,7 +346,7 @@ def test_truth_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(20):
             env.reset()
             for _ in range(COUNT):
-                won[k] += env.step(np.array([0.05]))[1]
+                won[k] += env.step(np.array([0.05 / env.max_price]))[1]
     assert won[1] > won[0] > 0
 
 
@@ -347,10 +359,23 @@ def played(env: ImpressionEnv, episode: int, b0: float, average: float) -> list[
     assert info["episode"] == episode
     over, total = False, 0.0
     while not over:
-        _, reward, over, _, info = env.step(np.array([info["offered_pctr"] * b0 / average]))
+        bid = int(info["offered_pctr"] * b0 / average)
+        _, reward, over, _, info = env.step(np.array([bid / env.max_price], np.float32))
+        assert info["price"] == min(bid, env.max_price)
         total += reward
     assert total == info["clicks"] == info["score"]
     return [int(info[name]) for name in ("wins", "clicks", "spend")]
+
+
+@pytest.mark.parametrize("max_bid", [1, 7, 300, 1023, 2**20 + 1])
+def test_whole_bids_survive_single_precision(log: Path, max_bid: int) -> None:
+    bids = np.unique(np.linspace(0, max_bid, 2000).astype(int))
+    envs = ImpressionVectorEnv(len(bids), log=log, max_bid=max_bid)
+    envs.reset(seed=0)
+    for actions in (bids / max_bid, (bids / max_bid).astype(np.float32)):
+        assert envs.step(actions[:, None])[4]["price"].tolist() == bids.tolist()
+    below = bids - 1e-3 * (bids > 0) if max_bid < 2000 else bids
+    assert envs.step((below / max_bid).astype(np.float32)[:, None])[4]["price"].tolist() == np.floor(below).tolist()
 
 
 @pytest.mark.parametrize("c0", [1 / 8, 1 / 2])
@@ -375,7 +400,7 @@ def test_log_2997_has_the_published_digits() -> None:
     envs = ImpressionVectorEnv(156, log=path, info=info, autoreset_mode="Disabled")
     _, found = envs.reset(seed=0, options={"episode": np.arange(156)})
     for _ in range(1000):
-        *_, over, _, found = envs.step(found["offered_pctr"][:, None] * 10 / average)
+        *_, over, _, found = envs.step(found["offered_pctr"][:, None] * 10 / average / envs.max_price)
     assert over.all()
     whole = np.stack([found[name] for name in ("wins", "clicks", "spend")], axis=1)
     assert whole.tolist() == rows[:156]
@@ -417,7 +442,7 @@ def test_actions_that_are_no_prices() -> None:
         (np.array([np.nan]), "action is NaN"),
         (np.array([0.1, 0.2]), r"shape \(2,\): must have shape \(1,\)"),
         (0.1, r"shape \(\)"),
-        (["dear"], "must be prices"),
+        (["dear"], "must be numbers from 0 to 1"),
     ):
         with pytest.raises(EnvError, match=message):
             env.step(action)
@@ -426,6 +451,7 @@ def test_actions_that_are_no_prices() -> None:
     with pytest.raises(EnvError, match=r"shape \(2,\): must have shape \(2, 1\)"):
         envs.step(np.array([0.1, 0.1]))
     assert env.step(np.array([np.inf]))[4]["clipped_actions"] == 1
+    assert env.step(np.array([-np.inf]))[4]["clipped_actions"] == 2
     assert envs.step(np.array([[-1.0], [0.1]]))[4]["clipped_actions"].tolist() == [1, 0]
 
 

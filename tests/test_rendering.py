@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from adsim.drawing import BLUE, GREEN, VERMILLION
-from adsim.envs.rendering import HEIGHT, WIDTH, Episode, Window, draw, to_array
+from adsim.envs.rendering import HEIGHT, WIDTH, Episode, draw, to_array
+from adsim.envs.window import Window
 from adsim.errors import AdsimError
 
 TICKS = 48

@@ -23,11 +23,12 @@ from typer.testing import CliRunner
 import adsim
 from adsim.cli import app
 from adsim.envs import engine
-from adsim.envs.stable_baselines import BiddingVecEnv, worth
+from adsim.envs.stable_baselines import SCALING, BiddingVecEnv, worth
 from adsim.errors import AdsimError, EnvError, UnknownName
 from adsim.experiments import models, train_figures
 from adsim.experiments.models import load_model, read_card, save_model
-from adsim.experiments.train import Training, TrainingInterrupted, first_market, resolve, train
+from adsim.experiments.settings import resolve
+from adsim.experiments.train import Training, TrainingInterrupted, first_market, train
 from adsim.market.markets import Markets
 from adsim.types import Constraints
 
@@ -95,16 +96,38 @@ def test_the_vec_env_is_the_vector_env() -> None:
     assert all(info == {} for info in infos)
 
 
-def test_normalised_rewards_are_shares_of_what_the_budget_buys() -> None:
+def test_normalised_rewards_are_shares_of_what_a_budget_buys_on_average() -> None:
     envs = {reward: BiddingVecEnv(4, TINY, reward=reward) for reward in ("plain", "normalised")}
     rewards = {}
     for name, env in envs.items():
         env.seed(0)
         env.reset()
         rewards[name] = env.step(np.zeros((4, 1)))[1]
-    markets = Markets(TINY, [0, 1, 2, 3])
-    limits = markets.campaigns.of(slice(0, 1))
-    np.testing.assert_allclose(rewards["normalised"] * limits.budget * limits.target_roi, rewards["plain"], rtol=1e-5)
+    limits = Markets(TINY, SCALING).campaigns.of(slice(0, 1))
+    mean = (limits.budget * limits.target_roi).mean()
+    assert rewards["plain"].any()
+    np.testing.assert_allclose(rewards["normalised"] * mean, rewards["plain"], rtol=1e-5)
+
+
+def test_peers_play_one_market_and_rewards_are_relative_to_their_mean() -> None:
+    alone, peers = (BiddingVecEnv(6, TINY, reward="plain", peers=count) for count in (1, 3))
+    actions = np.linspace(-1, 1, 6)[:, None]
+    for env in (alone, peers):
+        env.seed(0)
+        env.reset()
+    assert peers.engine.markets.seeds.tolist() == [0, 0, 0, 3, 3, 3]
+    alone.engine.reset(peers.engine.markets.seeds)
+    for _ in range(TINY.market.ticks):
+        plain, relative = (env.step(actions)[1] for env in (alone, peers))
+        if alone.engine.markets.tick:
+            means = np.repeat(plain.reshape(2, 3).mean(axis=1), 3)
+            np.testing.assert_allclose(relative, plain - means, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("peers", [0, 4, 2.0])
+def test_peers_divide_the_environments(peers: Any) -> None:
+    with pytest.raises(EnvError, match="peers = "):
+        BiddingVecEnv(6, TINY, peers=peers)
 
 
 def test_worth_without_budget_or_target() -> None:
@@ -136,7 +159,7 @@ def test_training_begins_far_from_small_seeds(monkeypatch: pytest.MonkeyPatch, t
     train(TINY, "ppo", folder=tmp_path, steps=ROLLOUT, **SMALL)
     used = np.concatenate(seen)
     assert used.min() >= 2**32
-    assert np.unique(seen[0]).size == 8
+    assert np.unique(seen[0]).size == 2, "of 8 environments, 4 each are peers"
     assert len({first_market(seed, done) for seed in range(4) for done in (0, 64)}) == 8
 
 

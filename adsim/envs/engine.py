@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from adsim.envs.features import FEATURES, make_past
 from adsim.envs.lockstep import BEFORE_RESET, check_time
-from adsim.envs.seeding import episode_seeds as episode_seeds
 from adsim.envs.stepping import Seats, observe_all, step
 from adsim.errors import EnvError
 from adsim.market.campaigns import campaign_names

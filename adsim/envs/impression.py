@@ -1,7 +1,7 @@
 """`adsim/Impression-v0`: one step is one opportunity, the decision problem of real-time bidding.
 
-Time left, budget left, predictions and the user are observed; the action is a price (Cai et al., "Real-Time Bidding
-by Reinforcement Learning in Display Advertising", WSDM 2017).
+Time left, budget left, predictions and the user are observed; the action is a price, in units of the highest (Cai et
+al., "Real-Time Bidding by Reinforcement Learning in Display Advertising", WSDM 2017).
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ SCENARIO = "display_rtb"
 class ImpressionEnv(LockstepEnv):
     """One campaign bids for one opportunity after the other, against posted or recorded prices.
 
-    The action is a price per exposure, from 0 to `max_price`; prices beyond are clipped, and counted in
-    ``info["clipped_actions"]``. For a policy that acts in [-1, 1] use ``gymnasium.wrappers.RescaleAction``.
+    The action is a price per exposure in units of `max_price` (on a log `max_bid`), from 0 to 1: to bid p, act
+    ``p / env.unwrapped.max_price``. Actions beyond are clipped, and counted in ``info["clipped_actions"]``.
 
     Observations are the features of `adsim.envs.impression_features`. The reward is the value won (less spend, for a
     utility maximizer); when the campaign's money or stock is gone, or its period over, a correction makes the return
@@ -32,13 +32,15 @@ class ImpressionEnv(LockstepEnv):
     In a scenario's market, drawn from the seed, everything happens as in `adsim.Market` of that seed, for a campaign
     that bids these prices. On a log the reward is the click, and the rules are those of `adsim.experiments.replay`:
     an episode is N impressions in the order of the log on a budget of int(cpm * c0 * N); bids are rounded down to
-    whole numbers, and one that reaches the market price wins and pays it. The seed chooses among the log's whole
+    whole numbers (one that falls short of k by no more than float32's precision is k, so that k / `max_bid` bids k
+    in float32 too), and one that reaches the market price wins and pays it. The seed chooses among the log's whole
     episodes; ``reset(options={"episode": k})`` plays number k of `episodes`, be it the shorter last one.
 
-    ``info`` holds the ledger since the episode began (`adsim.types.Totals`), ``budget_left``, ``stock_left``,
-    ``score`` (the return if the period ended now), ``cost`` (the constraint violation, 0 until the period is over),
-    ``clipped_actions``, on a log ``episode``, and in full precision what the coming opportunity is predicted to be
-    worth: ``offered_pctr`` and ``offered_value``, so that a rule such as ``bid = 2 * value`` can be played exactly.
+    ``info`` holds the ledger since the episode began (`adsim.types.Totals`), ``price`` (what was bid, in money and
+    before the budget left bounds it; 0 at first), ``budget_left``, ``stock_left``, ``score`` (the return if the
+    period ended now), ``cost`` (the constraint violation, 0 until the period is over), ``clipped_actions``, on a log
+    ``episode``, and in full precision what the coming opportunity is predicted to be worth: ``offered_pctr`` and
+    ``offered_value``, so that a rule such as ``p = 2 * value`` can be played.
 
     ``reset(seed=s)`` begins with the episode of seed s; later resets without a seed go on to others that follow from
     it.

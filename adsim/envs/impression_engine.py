@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adsim import registry
-from adsim.envs import impression_step as kernels
+from adsim.envs import impression_offers as offers
+from adsim.envs import impression_state as states
 from adsim.envs.impression_features import features, spaces
+from adsim.envs.impression_step import step_log, step_market
 from adsim.envs.lockstep import Observations, check_time
 from adsim.envs.tape import Tape
 from adsim.errors import EnvError
 from adsim.kernels.auction import UNCAPPED
 from adsim.kernels.counter import fill_uniforms
 from adsim.kernels.settlement import EXPOSURE
+from adsim.kernels.traffic import DIMENSIONS
 from adsim.market.markets import Markets
 from adsim.market.scenario import ContextualTraffic, Scenario, load_scenario
 from adsim.market.supply import CHARGE_ON
@@ -38,22 +41,22 @@ class ImpressionEngine(ABC):
         What they have in common.
     """
 
-    def __init__(self, size: int, terms: kernels.Terms) -> None:
+    def __init__(self, size: int, terms: states.Terms) -> None:
         if not (isinstance(size, int | np.integer) and size >= 1):
             raise EnvError(f"num_envs = {size!r}: must be a whole number, 1 or more.")
         self.size, self.terms = int(size), terms
-        self.lanes = min(kernels.LANES, self.size)
+        self.lanes = min(states.LANES, self.size)
         self.feature_names = tuple(feature.name for feature in features(terms.has_context))
-        self.spaces = spaces(terms.has_context, terms.highest)
+        self.spaces = spaces(terms.has_context)
         self.length = terms.opportunities
         """Opportunities of the running episodes."""
         self.time = -1
         """Of the opportunity on offer; -1 before the first reset."""
-        self._lanes = kernels.Lanes(
-            state=np.zeros((-(-self.size // self.lanes), kernels.ROWS, self.lanes)),
+        self._lanes = states.Lanes(
+            state=np.zeros((-(-self.size // self.lanes), states.ROWS, self.lanes)),
             price=np.zeros(self.size),
-            gain=np.zeros((kernels.LEDGER + 1, self.lanes)),
-            seen=np.zeros((kernels.CONTEXT, self.lanes), np.float32),
+            gain=np.zeros((states.LEDGER + 1, self.lanes)),
+            seen=np.zeros((states.CONTEXT, self.lanes), np.float32),
         )
 
     @property
@@ -63,13 +66,13 @@ class ImpressionEngine(ABC):
 
     @property
     def max_price(self) -> float:
-        """Highest price that can be bid, per exposure."""
+        """Highest price that can be bid, per exposure: the unit of actions."""
         return self.terms.highest
 
     def reset(self, seeds: NDArray[np.uint64], options: dict[str, Any]) -> Observations:
         """Begin episodes; observations before their first opportunities, (E, F)."""
         self.time = -1
-        self._lanes.state[:] = 0
+        self._lanes.state[:], self._lanes.price[:] = 0, 0
         self._open(seeds, options)
         self.time = 0
         observation = self._blank()
@@ -77,9 +80,9 @@ class ImpressionEngine(ABC):
         return observation
 
     def step(self, actions: ArrayLike) -> tuple[Observations, Floats]:
-        """Bid E prices for the opportunities on offer.
+        """Bid E shares of `max_price` for the opportunities on offer.
 
-        Prices are clipped to [0, max_price], and those that were are counted.
+        Shares are clipped to [0, 1], and those that were are counted.
 
         Returns
         -------
@@ -94,22 +97,21 @@ class ImpressionEngine(ABC):
         """
         check_time(self.time >= 0, self.over, self.length, "opportunities")
         try:
-            prices = np.asarray(actions, np.float64).reshape(self.size)
+            shares = np.asarray(actions, np.float64).reshape(self.size)
         except (TypeError, ValueError):
-            raise EnvError(f"action {actions!r}: must be prices from 0 to {self.max_price:g}.") from None
+            raise EnvError(f"action {actions!r}: must be numbers from 0 to 1.") from None
         observation, reward = self._blank(), np.empty(self.size)
-        if not self._play(prices, reward, observation):
-            raise EnvError(
-                f"action is NaN: must be a price from 0 to {self.max_price:g}. Look for a diverged policy."
-            )
+        if not self._play(shares, reward, observation):
+            raise EnvError("action is NaN: must be a number from 0 to 1. Look for a diverged policy.")
         self.time += 1
         return observation, reward
 
     def info(self) -> dict[str, NDArray[Any]]:
         """By name, arrays (E,), see `adsim.envs.impression`."""
-        shown = self._lanes.state[:, : kernels.SHOWABLE].swapaxes(0, 1).copy().reshape(kernels.SHOWABLE, -1)
+        shown = self._lanes.state[:, : states.SHOWABLE].swapaxes(0, 1).copy().reshape(states.SHOWABLE, -1)
         rows = dict(zip(SHOWN, shown[:, : self.size], strict=False))
-        return {**rows, "clipped_actions": shown[kernels.CLIPPED, : self.size].astype(np.int64)}
+        rows["price"] = self._lanes.price.copy()
+        return {**rows, "clipped_actions": shown[states.CLIPPED, : self.size].astype(np.int64)}
 
     def _set(self, row: int, values: ArrayLike) -> None:
         """Fill a row of the state from (E,)."""
@@ -129,8 +131,8 @@ class ImpressionEngine(ABC):
         """Observe the first opportunities."""
 
     @abstractmethod
-    def _play(self, prices: Floats, reward: Floats, observation: Observations) -> bool:
-        """Sell the opportunities on offer and observe the next; False for a price that is no number."""
+    def _play(self, shares: Floats, reward: Floats, observation: Observations) -> bool:
+        """Sell the opportunities on offer and observe the next; False for a share that is no number."""
 
 
 class MarketEngine(ImpressionEngine):
@@ -155,19 +157,19 @@ class MarketEngine(ImpressionEngine):
     def __init__(self, scenario: str | Path | Scenario, size: int = 1, *, max_price: float | None = None) -> None:
         self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         super().__init__(size, _terms(self.scenario, max_price))
-        shape = self._lanes.state.shape[0], kernels.DEPTH
+        shape = self._lanes.state.shape[0], offers.DEPTH
         self._markets = Markets(self.scenario, np.arange(self.size), agents={0: None})
         self._markets.open()
         auction, traffic = self.scenario.auction, self.scenario.traffic
         every_win_is_paid = auction.charge == "exposure" and auction.slot_exposure[0] == 1
         self._all_vary = not every_win_is_paid or traffic.experience is not None
         contextual = shape if self.terms.has_context else (0, 0)
-        self._offers = kernels.Offers(
-            rows=np.ones((*shape, kernels.OFFERS, self.lanes), np.float32),
-            context=np.zeros((*contextual, self.lanes, kernels.DIMENSIONS), np.float32),
+        self._offers = offers.Offers(
+            rows=np.ones((*shape, offers.OFFERS, self.lanes), np.float32),
+            context=np.zeros((*contextual, self.lanes, DIMENSIONS), np.float32),
         )
-        self._offers.rows[:, :, kernels.OFFER_EXPERIENCE] = 0
-        self._stage = np.ones((8, kernels.OFFERS, kernels.DEPTH), np.float32)
+        self._offers.rows[:, :, offers.OFFER_EXPERIENCE] = 0
+        self._stage = np.ones((8, offers.OFFERS, offers.DEPTH), np.float32)
 
     def _open(self, seeds: NDArray[np.uint64], options: dict[str, Any]) -> None:
         if unknown := set(options) - {"reset_mask"}:
@@ -177,35 +179,33 @@ class MarketEngine(ImpressionEngine):
         fleet = self._markets.fleet
         accounts, constraints = fleet.accounts, fleet.constraints
         for row, values in (
-            (kernels.BUDGET, accounts.budget),
-            (kernels.BUDGET_LEFT, accounts.budget),
-            (kernels.STOCK, constraints.stock),
-            (kernels.STOCK_LEFT, constraints.stock),
-            (kernels.TARGET, constraints.target_roi),
-            (kernels.WORTH, constraints.value_per_conversion),
-            (kernels.CAP, fleet.cap),
+            (states.BUDGET, accounts.budget),
+            (states.BUDGET_LEFT, accounts.budget),
+            (states.STOCK, constraints.stock),
+            (states.STOCK_LEFT, constraints.stock),
+            (states.TARGET, constraints.target_roi),
+            (states.WORTH, constraints.value_per_conversion),
+            (states.CAP, fleet.cap),
         ):
             self._set(row, values[:, 0])
         self._draw(0)
 
     def _draw(self, first: int) -> None:
         """Draw ahead from opportunity ``first`` on."""
-        markets, width = self._markets, min(kernels.DEPTH, self.length - first)
-        kernels.draw_offers(
+        markets, width = self._markets, min(offers.DEPTH, self.length - first)
+        offers.draw_offers(
             markets.terms, markets.fleet, markets.rooms[0], self._offers, self._stage, self._all_vary, first, width
         )
 
     def _observe(self, observation: Observations) -> None:
-        kernels.observe_market(self.terms, self._lanes, self._offers, self.time, observation)
+        states.observe_market(self.terms, self._lanes, self._offers, self.time, observation)
 
-    def _play(self, prices: Floats, reward: Floats, observation: Observations) -> bool:
-        fine: bool = kernels.step_market(
-            self.terms, self._lanes, self._offers, prices, self.time, reward, observation
-        )
+    def _play(self, shares: Floats, reward: Floats, observation: Observations) -> bool:
+        fine: bool = step_market(self.terms, self._lanes, self._offers, shares, self.time, reward, observation)
         following = self.time + 1
-        if fine and following % kernels.DEPTH == 0 and following < self.length:
+        if fine and following % offers.DEPTH == 0 and following < self.length:
             self._draw(following)
-            kernels.observe_market(self.terms, self._lanes, self._offers, following, observation)
+            states.observe_market(self.terms, self._lanes, self._offers, following, observation)
         return fine
 
 
@@ -222,9 +222,10 @@ class LogEngine(ImpressionEngine):
 
     def __init__(self, tape: Tape, size: int = 1) -> None:
         self.tape = tape
-        terms = kernels.Terms(
+        terms = states.Terms(
             opportunities=tape.episode,
             highest=float(tape.max_bid),
+            whole_prices=True,
             scale=tape.average,
             exposure=1.0,
             reserve=np.float32(0),
@@ -237,7 +238,7 @@ class LogEngine(ImpressionEngine):
         super().__init__(size, terms)
         self.episode = np.zeros(self.size, np.int64)
         """Which each environment plays, numbered in the order of the log."""
-        self._recorded = kernels.Recorded(*tape.auctions, np.zeros(self.size, np.int64))
+        self._recorded = offers.Recorded(*tape.auctions, np.zeros(self.size, np.int64))
 
     def info(self) -> dict[str, NDArray[Any]]:
         """See `ImpressionEngine.info`; ``episode`` is which part of the log is played."""
@@ -251,12 +252,12 @@ class LogEngine(ImpressionEngine):
         self.length = lengths.pop()
         self._recorded.begin[:] = self.episode * self.tape.episode
         for row, value in (
-            (kernels.BUDGET, float(self.tape.budget)),
-            (kernels.BUDGET_LEFT, float(self.tape.budget)),
-            (kernels.STOCK, np.inf),
-            (kernels.STOCK_LEFT, np.inf),
-            (kernels.WORTH, 1.0),
-            (kernels.CAP, UNCAPPED),
+            (states.BUDGET, float(self.tape.budget)),
+            (states.BUDGET_LEFT, float(self.tape.budget)),
+            (states.STOCK, np.inf),
+            (states.STOCK_LEFT, np.inf),
+            (states.WORTH, 1.0),
+            (states.CAP, UNCAPPED),
         ):
             self._set(row, value)
 
@@ -276,17 +277,15 @@ class LogEngine(ImpressionEngine):
         return np.broadcast_to(wanted, (self.size,))
 
     def _observe(self, observation: Observations) -> None:
-        kernels.observe_log(self.terms, self._lanes, self._recorded, self.time, False, observation)
+        states.observe_log(self.terms, self._lanes, self._recorded, self.time, False, observation)
 
-    def _play(self, prices: Floats, reward: Floats, observation: Observations) -> bool:
+    def _play(self, shares: Floats, reward: Floats, observation: Observations) -> bool:
         last = self.time + 1 == self.length
-        fine: bool = kernels.step_log(
-            self.terms, self._lanes, self._recorded, prices, self.time, last, reward, observation
-        )
+        fine: bool = step_log(self.terms, self._lanes, self._recorded, shares, self.time, last, reward, observation)
         return fine
 
 
-def _terms(scenario: Scenario, max_price: float | None) -> kernels.Terms:
+def _terms(scenario: Scenario, max_price: float | None) -> states.Terms:
     """What a scenario's markets have in common.
 
     Raises
@@ -315,9 +314,10 @@ def _terms(scenario: Scenario, max_price: float | None) -> kernels.Terms:
         raise EnvError(f"max_price = {max_price!r}: must be a positive price per exposure.")
     campaign, expected = scenario.campaigns[0], scenario.market.outcomes == "expected"
     highest = float(np.float32(max_price))
-    return kernels.Terms(
+    return states.Terms(
         opportunities=scenario.market.opportunities,
         highest=highest,
+        whole_prices=False,
         scale=highest,
         exposure=auction.slot_exposure[0] if expected else 1.0,
         reserve=np.float32(auction.reserve),

@@ -34,7 +34,7 @@ def features(contextual: bool) -> tuple[Feature, ...]:
     return FEATURES + (USER if contextual else ())
 
 
-def spaces(contextual: bool, highest: float) -> tuple[Space, Space]:
-    """Of observations and actions of one campaign."""
+def spaces(contextual: bool) -> tuple[Space, Space]:
+    """Of observations and actions of one campaign; actions are shares of the highest price."""
     low, high = (np.array([f[k] for f in features(contextual)], np.float32) for k in (1, 2))
-    return gymnasium.spaces.Box(low, high, dtype=np.float32), gymnasium.spaces.Box(0, highest, (1,), np.float32)
+    return gymnasium.spaces.Box(low, high, dtype=np.float32), gymnasium.spaces.Box(0, 1, (1,), np.float32)

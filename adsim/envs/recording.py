@@ -38,7 +38,8 @@ class Recording:
 
     def show(self) -> None:
         """Show the episode so far in a window."""
-        from adsim.envs.rendering import Window, draw
+        from adsim.envs.rendering import draw
+        from adsim.envs.window import Window
 
         if self._window is None:
             self._window = Window()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -13,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from adsim.drawing import BLUE, GREEN, GREY, INK, KEPT, VERMILLION, number, styled
-from adsim.errors import AdsimError
+from adsim.drawing import BLUE, GREEN, GREY, INK, KEPT, VERMILLION, known, number, short, styled
 from adsim.market.metrics import TOLERANCE
 from adsim.types import Floats
 
@@ -195,7 +193,7 @@ def _headline(figure: Figure, episode: Episode, standing: _Standing) -> None:
     verdict = _sentence(episode, standing)
     size = 16 * min(1, WIDEST / len(verdict.words))
     figure.text(0.012, 0.943, verdict.mark + verdict.words, fontsize=size, fontweight="bold", color=verdict.color)
-    figure.text(0.976, 0.943, f"score {_short(episode.score)}", fontsize=16, fontweight="bold", ha="right")
+    figure.text(0.976, 0.943, f"score {short(episode.score)}", fontsize=16, fontweight="bold", ha="right")
     place = f"{episode.scenario}, seed {episode.seed}"
     time = f"tick {standing.elapsed} of {standing.ticks}"
     figure.text(0.012, 0.897, place, color=GREY)
@@ -226,24 +224,24 @@ def _listed(words: Sequence[str]) -> str:
 def _draw_spend(axes: Axes, standing: _Standing) -> None:
     verdict = standing.of_budget()
     if np.isnan(standing.budget):
-        _name(axes, f"Spend {_short(standing.spend[-1])}", verdict, "no budget", GREY)
+        _name(axes, f"Spend {short(standing.spend[-1])}", verdict, "no budget", GREY)
         _progress(axes, standing, standing.spend, verdict)
         _from_zero(axes, _ceiling(standing.spend))
         return
-    title = f"Spend {_known(standing.spent[-1], '.0%')} of the budget"
+    title = f"Spend {known(standing.spent[-1], '.0%')} of the budget"
     _name(axes, title, verdict, f"plan {standing.planned:.0%}", GREY)
     _against_plan(axes, standing, standing.spent, verdict)
 
 
 def _draw_roi(axes: Axes, standing: _Standing) -> None:
     verdict, roi, target = standing.of_target(), standing.roi, standing.target
-    title = f"ROI {_short(roi[-1])}"
+    title = f"ROI {short(roi[-1])}"
     if np.isnan(target):
         _name(axes, title, verdict, "no target", GREY)
         _progress(axes, standing, roi, verdict)
         _from_zero(axes, _ceiling(roi))
         return
-    _name(axes, title, verdict, f"target {_short(target)}", GREEN)
+    _name(axes, title, verdict, f"target {short(target)}", GREEN)
     low, high = target / REACH, target * REACH
     axes.set(yscale="log", ylim=(low, high))
     axes.axhspan(target, high, color=KEPT, linewidth=0, zorder=0)
@@ -269,27 +267,27 @@ def _draw_bids(axes: Axes, episode: Episode, standing: _Standing) -> None:
         axes.fill_between(edges, floor, top, where=top > floor, step="post", color=BLUE, alpha=0.13, linewidth=0)
         axes.stairs(others, edges, baseline=None, color=INK, linewidth=1.5, label="price to beat")
         axes.stairs(own, edges, baseline=None, color=BLUE, linewidth=2, label="multiplier")
-    price = f"price to beat {_short(_last(episode.price_to_beat))}"
-    _name(axes, f"Multiplier {_short(_last(episode.multiplier))}", _plain(), price, INK)
+    price = f"price to beat {short(_last(episode.price_to_beat))}"
+    _name(axes, f"Multiplier {short(_last(episode.multiplier))}", _plain(), price, INK)
 
 
 def _draw_sales(axes: Axes, standing: _Standing) -> None:
     verdict = standing.of_stock()
     if np.isfinite(standing.stock):
         sold, stock = standing.conversions[-1], standing.stock
-        title, plan = f"Sold {_known(sold, ',.0f')} of {number(stock)}", f"plan {standing.planned * stock:,.0f}"
+        title, plan = f"Sold {known(sold, ',.0f')} of {number(stock)}", f"plan {standing.planned * stock:,.0f}"
         _name(axes, title, verdict, plan, GREY)
         _against_plan(axes, standing, standing.sold, verdict)
         return
     due = standing.budget * standing.target
-    won = f"Value won {_short(standing.value[-1])}"
+    won = f"Value won {short(standing.value[-1])}"
     if np.isfinite(due):
-        _name(axes, won, verdict, f"plan at target {_short(due * standing.planned)}", GREY)
+        _name(axes, won, verdict, f"plan at target {short(due * standing.planned)}", GREY)
         axes.plot(standing.plan * due, color=GREY, linewidth=1.4)
         _progress(axes, standing, standing.value, verdict)
         _from_zero(axes, max(1.12 * due, _ceiling(standing.value) if _highest(standing.value) > 1.1 * due else 0))
         return
-    _name(axes, won, verdict, f"{_known(standing.conversions[-1], ',.0f')} conversions", GREY)
+    _name(axes, won, verdict, f"{known(standing.conversions[-1], ',.0f')} conversions", GREY)
     _progress(axes, standing, standing.value, verdict)
     _from_zero(axes, _ceiling(standing.value))
 
@@ -342,37 +340,13 @@ def _period(axes: Axes, standing: _Standing) -> None:
 def _from_zero(axes: Axes, top: float) -> None:
     axes.set_ylim(0, top)
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y) if 1e-3 <= y < 1e5 else _short(y)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y) if 1e-3 <= y < 1e5 else short(y)))
 
 
 def _ticks(axis: Axis, places: Sequence[float]) -> None:
     axis.set_major_locator(FixedLocator(places))
-    axis.set_major_formatter(FixedFormatter([_short(place) for place in places]))
+    axis.set_major_formatter(FixedFormatter([short(place) for place in places]))
     axis.set_minor_locator(NullLocator())
-
-
-def _short(value: float) -> str:
-    """Three digits in six letters; a dash for what is not a number.
-
-    >>> [_short(value) for value in (12345.6, 2.8, 0.01234, 0.0, float("nan"), 1234567.0, 0.00001234)]
-    ['12,346', '2.80', '0.0123', '0', '–', '1.23M', '1.2e−5']
-    """
-    if value == 0 or not np.isfinite(value):
-        return "0" if value == 0 else "\N{EN DASH}"
-    exponent = int(np.floor(np.log10(abs(value))))
-    if exponent < -3:
-        text = f"{value:.1e}".replace("e-0", "e-")
-    elif 5 <= exponent < 15:
-        thousands = exponent // 3
-        text = f"{value / 1000**thousands:.{2 - exponent % 3}f}{'kMBT'[thousands - 1]}"
-    else:
-        text = f"{value:,.{min(4, max(0, 2 - exponent))}f}" if exponent < 15 else f"{value:.1e}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def _known(value: float, form: str) -> str:
-    """A number in a format; a dash for what is not one."""
-    return format(value, form) if np.isfinite(value) else "\N{EN DASH}"
 
 
 def _cumulated(series: Floats) -> Floats:
@@ -407,78 +381,3 @@ def _ceiling(series: Floats) -> float:
         return 1.0
     unit = 10.0 ** np.floor(np.log10(highest))
     return float(unit * next(step for step in (1, 2, 5, 10, 20) if step * unit >= highest))
-
-
-class Window:
-    """A window that shows pictures one after another; it opens with the first.
-
-    Once a person has closed it, it stays closed and further pictures are ignored, until `close` is called.
-
-    Parameters
-    ----------
-    title : str
-        Of the window.
-    """
-
-    def __init__(self, title: str = "adsim") -> None:
-        self._title = title
-        self._figure: Figure | None = None
-
-    def show(self, picture: Figure | NDArray[np.uint8]) -> None:
-        """Show a figure, or pixels (height, width, 3).
-
-        Raises
-        ------
-        AdsimError
-            When no window can open.
-        """
-        pixels = to_array(picture) if isinstance(picture, Figure) else picture
-        if self._figure is None:
-            self._figure = _open_window(self._title, pixels)
-        if _is_open(self._figure):
-            self._figure.axes[0].images[0].set_data(pixels)
-            self._figure.canvas.draw_idle()
-            # What pyplot.pause does, but for this window alone, and without raising it at every frame.
-            self._figure.canvas.start_event_loop(0.001)
-
-    def close(self) -> None:
-        """Close the window, if it is open."""
-        if self._figure is not None:
-            from matplotlib import pyplot
-
-            pyplot.close(self._figure)
-            self._figure = None
-
-
-def _is_open(figure: Figure) -> bool:
-    from matplotlib import pyplot
-
-    return pyplot.fignum_exists(figure.number)
-
-
-def _open_window(title: str, pixels: NDArray[np.uint8]) -> Figure:
-    """A window of the pixels' size."""
-    from matplotlib import pyplot
-
-    height, width = pixels.shape[:2]
-    try:
-        with matplotlib.rc_context({"toolbar": "None"}):
-            figure = pyplot.figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    except Exception as error:  # each toolkit has its own for a missing display or library
-        raise AdsimError(_NO_WINDOW.format(reason=error)) from error
-    if figure.canvas.required_interactive_framework is None:
-        pyplot.close(figure)
-        raise AdsimError(_NO_WINDOW.format(reason=f"matplotlib's backend is {matplotlib.get_backend()}"))
-    if figure.canvas.manager is not None:
-        figure.canvas.manager.set_window_title(title)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.imshow(pixels)
-    figure.show(warn=False)
-    return figure
-
-
-_NO_WINDOW = (
-    'render_mode="human" cannot open a window ({reason}). Use render_mode="rgb_array" for pictures as arrays, or '
-    "install a toolkit for windows, such as `pip install pyqt6`, where there is a display."
-)

@@ -15,8 +15,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 from adsim.envs.bidding import spaces
-from adsim.envs.engine import SPAN, Engine, episode_seeds
+from adsim.envs.engine import SPAN, Engine
 from adsim.envs.features import NAMES
+from adsim.envs.seeding import Seeding
 from adsim.errors import EnvError
 from adsim.market.markets import Markets
 from adsim.market.scenario import Scenario
@@ -82,21 +83,15 @@ class BiddingVecEnv(VecEnv):
         self._scale = mean_worth(self.engine) if reward == "normalised" else 1.0
         self.feature_names = NAMES
         self.render_mode = None
-        self._first: NDArray[np.uint64] | None = None
-        self._episode = 0
+        self._seeding, self._rng = Seeding(num_envs // peers), np.random.default_rng()
         self._born = time.perf_counter()
         super().__init__(num_envs, *spaces())
 
     def reset(self) -> NDArray[np.float32]:
         """Begin an episode in all environments; observations (E, F)."""
-        if self._seeds[0] is not None:
-            self._first, self._episode = np.array(self._seeds, np.uint64), 0
-        elif self._first is None:
-            self._first = np.random.default_rng().integers(2**63, size=self.num_envs, dtype=np.uint64)
-        else:
-            self._episode += 1
+        seeds = self._seeding.reset(self._seeds[:: self.peers], self._rng)
         self._reset_seeds()
-        return self._begin()
+        return self._begin(seeds)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Take actions (E, 1)."""
@@ -110,8 +105,7 @@ class BiddingVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if over:
             infos = self._ends(seats.observation[:, 0].copy(), seats.score[:, 0])
-            self._episode += 1
-            observation = self._begin()
+            observation = self._begin(self._seeding.follow())
         else:
             observation = seats.observation[:, 0].copy()
         return observation, reward, np.full(self.num_envs, over), infos
@@ -127,9 +121,8 @@ class BiddingVecEnv(VecEnv):
             for observation, score in zip(observations, scores, strict=True)
         ]
 
-    def _begin(self) -> NDArray[np.float32]:
-        assert self._first is not None
-        self.engine.reset(np.repeat(episode_seeds(self._first[:: self.peers], self._episode), self.peers))
+    def _begin(self, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
+        self.engine.reset(np.repeat(seeds, self.peers))
         return self.engine.seats.observation[:, 0].copy()
 
     def _relative(self, reward: Floats) -> Floats:

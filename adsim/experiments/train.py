@@ -1,11 +1,9 @@
-"""Training a bidder with Stable-Baselines3: checkpoints, resumption, and a learning curve on seeds of its own."""
+"""Training a bidder with Stable-Baselines3: from the start, or from a checkpoint of the same training."""
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +11,10 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from adsim.envs.engine import SPAN, Engine, find_campaigns
+from adsim.envs.engine import SPAN, find_campaigns
 from adsim.errors import AdsimError, UnknownName
-from adsim.experiments.evaluate import agent_runs, play, policy_of, scripted
+from adsim.experiments.learning_curve import LearningCurve
 from adsim.experiments.models import (
-    ACTIVATIONS,
     ALGORITHMS,
     Card,
     build,
@@ -30,7 +27,7 @@ from adsim.experiments.models import (
     save_model,
 )
 from adsim.experiments.output import check_folder, save
-from adsim.experiments.statistics import difference, estimate
+from adsim.experiments.settings import resolve
 from adsim.experiments.train_figures import learning
 from adsim.market.campaigns import campaign_names
 from adsim.market.scenario import Scenario
@@ -38,62 +35,9 @@ from adsim.market.scenario import Scenario
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "ppo": {
-        "peers": 8,
-        "learning_rate": 7e-4,
-        "anneal": True,
-        "n_steps": None,  # the scenario's ticks: rollouts are whole episodes
-        "batch_size": None,  # an eighth of a rollout
-        "n_epochs": 6,
-        "gamma": 1.0,
-        "gae_lambda": 0.95,
-        "clip_range": 0.2,
-        "ent_coef": 0.0,
-        "vf_coef": 0.5,
-        "max_grad_norm": 0.5,
-        "net_arch": [64, 64],
-        "activation": "tanh",
-        "log_std_init": -2.0,
-    },
-    "sac": {
-        "learning_rate": 3e-4,
-        "anneal": False,
-        "buffer_size": 300_000,
-        "learning_starts": None,  # an episode in every environment
-        "batch_size": 256,
-        "gamma": 0.999,
-        "tau": 0.005,
-        "train_freq": 1,
-        "gradient_steps": 8,
-        "ent_coef": "auto_0.01",
-        "net_arch": [64, 64],
-        "activation": "relu",
-    },
-    "td3": {
-        "learning_rate": 3e-4,
-        "anneal": False,
-        "buffer_size": 300_000,
-        "learning_starts": None,
-        "batch_size": 256,
-        "gamma": 0.999,
-        "tau": 0.005,
-        "train_freq": 1,
-        "gradient_steps": 8,
-        "action_noise": 0.2,
-        "net_arch": [64, 64],
-        "activation": "relu",
-    },
-}
-"""What the algorithms are made with, see `adsim.experiments.models.build`; None is filled in from the scenario."""
 STEPS = 300_000
 ENVS = 128
 KEPT_CHECKPOINTS = 3
-VALIDATION = 2**32 + np.arange(32)
-"""Seeds of the learning curve."""
-MOST_VALIDATIONS = 20
-VALIDATION_SHARE = 0.1
-"""Of the episodes, at most: validations are fewer where training is short."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -174,7 +118,7 @@ def train(
     reward : {"normalised", "plain"}
         See `adsim.envs.stable_baselines.BiddingVecEnv`.
     settings : mapping, optional
-        In place of those in `DEFAULTS`, or further keywords of the algorithm.
+        In place of `adsim.experiments.settings.DEFAULTS`, or further keywords of the algorithm.
     resume : bool
         Go on from the newest model or checkpoint in the folder to ``steps``, with parameters and optimisers as they
         were. Replay buffers are not saved: SAC and TD3 first refill theirs without learning.
@@ -221,6 +165,7 @@ def _learn(
     from adsim.envs.stable_baselines import BiddingVecEnv
 
     seed = (card.seed + card.steps) % 2**32
+    settings: dict[str, Any] = card.settings
     env = BiddingVecEnv(
         card.envs,
         card.market,
@@ -228,7 +173,7 @@ def _learn(
         span=card.span,
         threads=threads,
         reward=card.reward,
-        peers=card.settings.get("peers", 1),
+        peers=settings.get("peers", 1),
     )
     try:
         with one_torch_thread():
@@ -278,48 +223,6 @@ def _new_card(
         raise AdsimError(f"{complaint(error)}.") from None
 
 
-def resolve(algorithm: str, settings: Mapping[str, Any], ticks: int, envs: int) -> dict[str, Any]:
-    """All settings of an algorithm: the given ones over `DEFAULTS`.
-
-    Raises
-    ------
-    UnknownName
-        For a setting that the algorithm does not take.
-    AdsimError
-        For an activation that is not known by name.
-    """
-    made = {**DEFAULTS[algorithm], **settings}
-    known = {*DEFAULTS[algorithm], *_keywords(algorithm)}
-    for name in settings:
-        if name not in known:
-            raise UnknownName(f"setting of {algorithm}", name, known)
-    if made["activation"] not in ACTIVATIONS:
-        raise UnknownName("activation", str(made["activation"]), ACTIVATIONS)
-    if algorithm == "ppo":
-        made["n_steps"] = made["n_steps"] or ticks
-        rollout = int(made["n_steps"]) * envs
-        made["batch_size"] = made["batch_size"] or rollout // max(n for n in range(1, 9) if rollout % n == 0)
-    elif made["learning_starts"] is None:
-        made["learning_starts"] = ticks * envs
-    return made
-
-
-def _keywords(algorithm: str) -> list[str]:
-    """The keywords of SB3's algorithm whose values are plain."""
-    made = getattr(import_module("stable_baselines3"), ALGORITHMS[algorithm])
-    plain = (int, float, str, bool, type(None))
-    ours = {"seed", "device", "verbose", "tensorboard_log", "policy_kwargs", "_init_setup_model"}
-    parameters = inspect.signature(made).parameters.values()
-    return [
-        each.name
-        for each in parameters
-        if each.default is not each.empty
-        and isinstance(each.default, plain)
-        and each.name not in ours
-        and not each.name.startswith(("rollout_buffer", "replay_buffer"))
-    ]
-
-
 def _newest(folder: Path) -> Path | None:
     """The model or checkpoint with most steps."""
     found = [*checkpoints(folder), *([folder / "model.zip"] if (folder / "model.zip").is_file() else [])]
@@ -366,13 +269,8 @@ class _Run:
     def __init__(self, card: Card, folder: Path, steps: int, threads: int, checkpoint_every: int) -> None:
         self.card, self.folder, self.steps = card, folder, steps
         self._begun = time.perf_counter() - card.seconds
-        self._curve = list(card.curve)
-        self._validated = int(self._curve[-1]["steps"] or 0) if self._curve else -1
         self._checkpoint_every, self._saved = checkpoint_every, card.steps
-        self._validator = _Validator(card, threads)
-        episodes = (steps - card.steps) / card.market.market.ticks
-        validations = min(max(int(VALIDATION_SHARE * episodes / VALIDATION.size), 1), MOST_VALIDATIONS)
-        self._validate_every = (steps - card.steps) / validations
+        self._curve = LearningCurve(card, steps, threads)
 
     def learn(self, model: "BaseAlgorithm", progress: Callable[[int, int], None] | None) -> Card:
         """Train to the number of steps, and save the model.
@@ -394,16 +292,16 @@ class _Run:
         try:
             left = self.steps - self.card.steps
             model.learn(left, callback=hooks, reset_num_timesteps=self.card.steps == 0)
-            self._validate(model)
+            self._curve.add(model, self._seconds)
             return self._save(model, self.folder / "model.zip")
         except KeyboardInterrupt:
             raise TrainingInterrupted(self._rescue(model)) from None
         finally:
-            self._validator.close()
+            self._curve.close()
 
     def scripted(self) -> pd.DataFrame:
         """Runs of the scripted agents on the validation seeds."""
-        return self._validator.scripted
+        return self._curve.scripted
 
     def _refill(self, model: Any) -> Callable[[int], None]:
         """Let a resumed model with an empty replay buffer act, but not learn, until it is filled as at the start."""
@@ -420,22 +318,10 @@ class _Run:
 
     def _between(self, model: "BaseAlgorithm") -> None:
         """Validate and save when it is time; the model is at rest."""
-        done = model.num_timesteps
-        due = self._validated < 0 or done >= self._validated + self._validate_every
-        if due and (done == 0 or done < self.steps - self._validate_every / 2):
-            self._validate(model)
-        if done >= self._saved + self._checkpoint_every:
+        if self._curve.is_due(model.num_timesteps):
+            self._curve.add(model, self._seconds)
+        if model.num_timesteps >= self._saved + self._checkpoint_every:
             self._checkpoint(model)
-
-    def _validate(self, model: "BaseAlgorithm") -> None:
-        done = model.num_timesteps
-        if done == self._validated:
-            return
-        episodes = [episode["r"] for episode in model.ep_info_buffer or ()]
-        explored = float(np.mean(episodes)) if episodes else None
-        row = {"steps": float(done), **self._validator.row(model), "return": explored, "seconds": self._seconds()}
-        self._curve.append(row)
-        self._validated = done
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._begun
@@ -449,7 +335,7 @@ class _Run:
         return path
 
     def _save(self, model: "BaseAlgorithm", path: Path) -> Card:
-        card = self.card.model_copy(update={"curve": self._curve, "seconds": self._seconds()})
+        card = self.card.model_copy(update={"curve": self._curve.rows, "seconds": self._seconds()})
         written = save_model(model, card, path)
         self._saved = written.steps
         return written
@@ -462,41 +348,6 @@ class _Run:
         if done > self._saved:
             self._checkpoint(model)
         return f"interrupted after {done:,} steps, saved in {self.folder}. The same command with --resume goes on."
-
-
-class _Validator:
-    """Plays the validation seeds: once with the scripted agents, often with the model."""
-
-    def __init__(self, card: Card, threads: int) -> None:
-        scenario, campaign = card.market, card.campaign
-        self._engine = Engine(scenario, [campaign], markets=VALIDATION.size, span=card.span, threads=threads)
-        parts = [
-            agent_runs(agent, scenario, campaign, VALIDATION, threads=threads)
-            for agent in scripted(scenario, campaign)
-        ]
-        self.scripted = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["bidder", "score"])
-        self._best = best_scores(self.scripted)
-
-    def row(self, model: "BaseAlgorithm") -> dict[str, float | None]:
-        """What a model makes of the seeds now; see `Training.curve`."""
-        runs = play("model", policy_of(model), self._engine, VALIDATION)
-        found = estimate(runs["score"])
-        row: dict[str, float | None] = {"score": found.mean, "low": found.low, "high": found.high}
-        if self._best is not None:
-            gain = difference(runs["score"], self._best)
-            row |= {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
-        return row | {"violation": float(runs["violation"].mean())}
-
-    def close(self) -> None:
-        self._engine.close()
-
-
-def best_scores(scripted: pd.DataFrame) -> "pd.Series[float] | None":
-    """Scores of the scripted agent with the highest mean, a row per seed; None without agents."""
-    if scripted.empty:
-        return None
-    best = scripted.groupby("bidder")["score"].mean().idxmax()
-    return scripted.loc[scripted["bidder"] == best, "score"].reset_index(drop=True)
 
 
 def first_market(seed: int, done: int) -> int:

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
-from adsim.agents.estimates import share_of_rest
 from adsim.agents.rule import MEMORY, PARAMETERS, Rule
 from adsim.errors import AgentError, ScenarioError
 from adsim.kernels.auction import UNCAPPED
@@ -107,17 +106,16 @@ class Markets:
         self._keys = streams.streams(Stream.SCAN, 3)
 
     def _make_terms(self, window: int) -> Terms:
-        scenario, facts = self.scenario, self._facts()
-        ticks = range(scenario.market.ticks)
+        scenario, share = self.scenario, self.traffic_share
         return Terms(
             mechanism=NUMBERS.get(scenario.auction.mechanism, -1),
             negative_bids=self._plugin.bids_may_be_negative,
             window=window,
             varied_quality=any(table.quality.range() != (1.0, 1.0) for table in scenario.campaigns),
-            share_of_rest=np.array([share_of_rest(facts, tick) for tick in ticks]),
-            bounds=tick_bounds(self.traffic_share, scenario.market.opportunities),
+            share_of_rest=share / np.cumsum(share[::-1])[::-1],
+            bounds=tick_bounds(share, scenario.market.opportunities),
             rule=self._make_rule(),
-            groups=self._rule_groups(facts),
+            groups=self._rule_groups(self._facts()),
         )
 
     def _make_rule(self) -> AuctionRule:

@@ -1,0 +1,73 @@
+"""Options of the commands, and what their texts stand for."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import adsim
+from adsim import registry
+from adsim.errors import AdsimError
+
+if TYPE_CHECKING:
+    from adsim.market.scenario import Scenario
+
+ScenarioName = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or a TOML file.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(help="First seed.")]
+Seeds = Annotated[int, typer.Option(help="Number of seeds.")]
+Changes = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change the scenario: auction.mechanism=gsp.", show_default=False
+    ),
+]
+Workers = Annotated[int, typer.Option(help="Processes; results do not depend on it.")]
+Threads = Annotated[int, typer.Option(help="How many share the markets; results do not depend on it.")]
+Campaign = Annotated[str | None, typer.Option(metavar="NAME", help="Campaign to bid for, by name or number.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Save tables, figures and run.json.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
+
+
+def chosen_scenario(name: str, changes: list[str]) -> "Scenario":
+    """The scenario of that name, changed."""
+    return changed(adsim.load_scenario(name), changes)
+
+
+def changed(scenario: "Scenario", changes: list[str]) -> "Scenario":
+    """A scenario with what ``--set`` says."""
+    values = pairs("--set", changes, "auction.mechanism=gsp")
+    return scenario.replace(values) if values else scenario
+
+
+def pairs(option: str, given: list[str], example: str) -> dict[str, Any]:
+    """What KEY=VALUE options say."""
+    found = {}
+    for change in given:
+        key, equals, text = change.partition("=")
+        if not (key and equals):
+            raise AdsimError(f"{option} {change}: expected KEY=VALUE, such as {example}.")
+        found[key.strip()] = registry.literal(text.strip())
+    return found
+
+
+def split(text: str) -> list[str]:
+    """The parts between commas, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def fraction(text: str) -> float:
+    """A share of ``--c0``, as a decimal or a fraction."""
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise AdsimError(f"--c0 {text}: must be a number or a fraction, such as 1/32.") from None
+
+
+def checked_folder(out: Path | None) -> Path | None:
+    """The folder for results, found to be writable before any work is done."""
+    from adsim.experiments.output import check_folder
+
+    return None if out is None else check_folder(out)
