@@ -222,7 +222,7 @@ def train_(
     algorithm: Annotated[str, typer.Argument(metavar="ALGORITHM", help="ppo, sac or td3.", show_default=False)],
     scenario: Annotated[str, typer.Option(metavar="SCENARIO", help="Shipped name, or a TOML file.")] = "target_cpa",
     campaign: Campaign = "0",
-    steps: Annotated[int, typer.Option(help="Environment steps: ticks times episodes.")] = 300_000,
+    steps: Annotated[int, typer.Option(help="Environment steps: ticks times episodes.")] = 400_000,
     envs: Annotated[int, typer.Option(help="Markets side by side.")] = 128,
     threads: Threads = 1,
     seed: Annotated[int, typer.Option(help="Of parameters, exploration and training markets.")] = 0,

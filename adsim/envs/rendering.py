@@ -30,8 +30,8 @@ WIDEST = 56
 """Letters of the headline that fit beside the score; longer ones shrink."""
 LONGEST = 28
 """Letters of a campaign's name that are shown."""
-REACH = 3
-"""ROI are drawn from that fraction of the target to that multiple."""
+LOWEST_ROI, HIGHEST_ROI = 1 / 3, 9.0
+"""ROI are drawn between these multiples of the target: where only a budget binds, it is exceeded by far."""
 
 
 @dataclass(frozen=True)
@@ -242,12 +242,12 @@ def _draw_roi(axes: Axes, standing: _Standing) -> None:
         _from_zero(axes, _ceiling(roi))
         return
     _name(axes, title, verdict, f"target {short(target)}", GREEN)
-    low, high = target / REACH, target * REACH
+    low, high = target * LOWEST_ROI, target * HIGHEST_ROI
     axes.set(yscale="log", ylim=(low, high))
     axes.axhspan(target, high, color=KEPT, linewidth=0, zorder=0)
     axes.axhline(target, color=GREEN, linewidth=1.4)
     _progress(axes, standing, roi, verdict, (low, high))
-    _ticks(axes.yaxis, [target / 2, target, target * 2])
+    _ticks(axes.yaxis, [target / 2, target, target * 2, target * 4])
 
 
 def _draw_bids(axes: Axes, episode: Episode, standing: _Standing) -> None:

@@ -35,7 +35,7 @@ from adsim.market.scenario import Scenario
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
-STEPS = 300_000
+STEPS = 400_000
 ENVS = 128
 KEPT_CHECKPOINTS = 3
 
