@@ -99,7 +99,7 @@ class Engine:
         self.markets.draw(seeds)
         self.markets.open()
         target = self.markets.campaigns.constraints.target_roi[:, self.campaigns]
-        zeros = np.zeros((6, *self.shape))
+        zeros = np.zeros((5, *self.shape))
         self.clipped = np.zeros(self.shape, np.int64)
         """Actions of this episode that lay beyond [-1, 1]; (E, W)."""
         self._seats = Seats(
@@ -107,12 +107,12 @@ class Engine:
             reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
             log_span=float(np.log(self.span)),
             action=zeros[0],
-            level=zeros[4],
+            level=zeros[1],
             past=make_past(*self.shape),
             observation=np.zeros((*self.shape, len(FEATURES)), np.float32),
-            reward=zeros[1],
-            cost=zeros[2],
-            score=zeros[3],
+            reward=zeros[2],
+            cost=zeros[3],
+            score=zeros[4],
             out=np.zeros(self.shape, np.bool_),
         )
         observe_all(self.markets.terms, self.markets.fleet, 0, self._seats)
@@ -143,8 +143,7 @@ class Engine:
 
     def totals(self) -> Totals:
         """The ledgers of the controlled campaigns so far; arrays (E, W)."""
-        ledger = self.markets.fleet.accounts.ledger[:, self.campaigns]
-        return Totals(*np.moveaxis(ledger, 2, 0).copy())
+        return Totals(*self.markets.fleet.accounts.ledger[:, self.campaigns].transpose(2, 0, 1))
 
     def close(self) -> None:
         """Let the threads go."""

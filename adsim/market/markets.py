@@ -82,6 +82,8 @@ class Markets:
         self.terms = self._make_terms(window)
         self.rooms = [self._make_room() for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._cuts = np.linspace(0, self.seeds.size, threads + 1).astype(int).tolist()
+        self._wrong = np.full(self.seeds.size, -1)
 
     def open(self) -> None:
         """Begin the period: empty ledgers, full budgets, agents without a past.
@@ -258,10 +260,8 @@ class Markets:
         if self.tick >= self.traffic_share.size:
             raise ScenarioError("the period is over: open or draw begins another.")
         self._ask()
-        size = self.seeds.size
-        wrong = np.full(size, -1)
+        wrong, cuts = self._wrong, self._cuts
         compiled = compile_for(self.scenario.auction.mechanism, kernel)
-        cuts = np.linspace(0, size, len(self.rooms) + 1).astype(np.int64).tolist()
 
         def work(i: int) -> None:
             room = self.rooms[i]
