@@ -224,8 +224,6 @@ def test_step_before_reset_says_so() -> None:
 def test_what_it_cannot_do_is_said_when_it_is_made() -> None:
     with pytest.raises(EnvError, match=r"campaign 'shop-9'.*shop-1"):
         parallel_env(small(), ["shop-9"])
-    with pytest.raises(EnvError, match=r"render_mode.*Bidding-v0"):
-        parallel_env(small(), render_mode="human")
     with pytest.raises(EnvError, match="span"):
         parallel_env(small(), span=1)
 

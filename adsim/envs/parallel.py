@@ -37,8 +37,6 @@ class BiddingParallelEnv(ParallelEnv):  # type: ignore[misc, unused-ignore]
         The agents, by index or name; all campaigns unless given.
     span : float
         Multipliers reach from ``reference / span`` to ``reference * span``.
-    render_mode : None
-        Nothing is drawn.
 
     Raises
     ------
@@ -59,13 +57,10 @@ class BiddingParallelEnv(ParallelEnv):  # type: ignore[misc, unused-ignore]
         campaigns: Sequence[int | str] | int | str | None = None,
         *,
         span: float = SPAN,
-        render_mode: None = None,
     ) -> None:
-        if render_mode is not None:
-            raise EnvError(f"render_mode = {render_mode!r}: only adsim/Bidding-v0 draws; leave it out here.")
         chosen = [campaigns] if isinstance(campaigns, int | str) else campaigns
         self.engine = Engine(scenario, chosen, span=span)
-        self.render_mode = render_mode
+        self.render_mode = None
         self.feature_names = NAMES
         self.possible_agents = list(self.engine.names)
         self._seat = {agent: w for w, agent in enumerate(self.possible_agents)}
