@@ -3,8 +3,9 @@
 Everything comes from the campaign's own constraints and ledger, from what the platform publishes (traffic shares) and
 from the predicted value of the opportunities on offer; nothing from true rates, or from other campaigns but the score
 that they left to beat. Logarithms of ratios are 0 where nothing is known of either side, and the bound where one side
-is known to be 0. The first sixteen or so are AuctionNet's (Su et al. 2024), made free of units; those of constraints
-and pace are adsim's own.
+is known to be 0. Time, budget, win rates, price to beat, value, conversions, traffic and own bids are AuctionNet's
+(Su et al. 2024), made free of units, but for the coming tick's values, which nobody knows here before bidding; those
+of constraints and pace are adsim's own.
 """
 
 from typing import NamedTuple

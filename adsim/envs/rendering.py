@@ -53,7 +53,7 @@ class Episode:
     stock : float
         Conversions that can be delivered; inf without a limit.
     reference, span : float
-        Actions a in [-1, 1] stand for the multipliers ``reference * span**a``.
+        Multipliers lie between ``reference / span`` and ``reference * span``.
     multiplier : array (t,)
         Of each elapsed tick.
     price_to_beat : array (t,)
@@ -251,7 +251,7 @@ def _draw_roi(axes: Axes, standing: _Standing) -> None:
 
 
 def _draw_bids(axes: Axes, episode: Episode, standing: _Standing) -> None:
-    """Steps of the multiplier and of the price to beat, on the scale of the actions; the win is shaded."""
+    """Steps of the multiplier and of the price to beat, between the ends of the range; the win is shaded."""
     reference = _limit(episode.reference, 1.0)
     span = max(_limit(episode.span, 1.0), 1.05)
     low, high = reference / span**1.08, reference * span**1.08
@@ -259,7 +259,7 @@ def _draw_bids(axes: Axes, episode: Episode, standing: _Standing) -> None:
     axes.axhline(reference, color=GREY, linewidth=1.2, linestyle=(0, (1, 2)))
     place: Any = {"xytext": (-4, -13), "textcoords": "offset points", "ha": "right"}
     axes.annotate("reference", (standing.ticks, reference), color=GREY, fontsize=10, **place)
-    _ticks(axes.yaxis, [reference * span**action for action in (-1, -0.5, 0, 0.5, 1)])
+    _ticks(axes.yaxis, [reference * span**level for level in (-1, -0.5, 0, 0.5, 1)])
     own, others = (_positive(series, low, high) for series in (episode.multiplier, episode.price_to_beat))
     edges = np.arange(standing.elapsed + 1)
     if standing.elapsed:

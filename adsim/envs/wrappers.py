@@ -22,7 +22,7 @@ from adsim.types import Floats
 
 Singles = NDArray[np.float32]
 LEVELS = 21
-"""Of `DiscreteActions`; odd, so that one is the reference multiplier."""
+"""Of `DiscreteActions`; odd, so that one keeps the multiplier."""
 
 
 class PenaltyReward(gymnasium.Wrapper[Singles, Any, Singles, Any], RecordConstructorArgs):
@@ -83,7 +83,7 @@ class DiscreteActions(gymnasium.ActionWrapper[Singles, Any, Any], RecordConstruc
     ----------
     env : gymnasium.Env
     levels : int
-        2 or more; an odd number contains action 0.
+        2 or more; with an odd number, the middle one keeps the multiplier.
 
     Raises
     ------
@@ -103,9 +103,9 @@ class DiscreteActions(gymnasium.ActionWrapper[Singles, Any, Any], RecordConstruc
 
 
 class AbsoluteMultiplier(gymnasium.ActionWrapper[Singles, Any, Any], RecordConstructorArgs):
-    """The action is the multiplier itself, an array (1,) from 0 to ``high``.
+    """The action is the multiplier itself, in place of its change: an array (1,) from 0 to ``high``.
 
-    In place of its change. Multipliers beyond the environment's range, ``reference / span`` to ``reference * span``,
+    Multipliers beyond the environment's range, ``reference / span`` to ``reference * span``,
     become its ends, and a change by more than a factor of span takes two ticks (and is counted in
     ``info["clipped_actions"]``). Make the environment with a larger span for a wider range.
 
