@@ -8,8 +8,10 @@ rest is cleared again. The result is that of clearing one auction at a time, bit
 import numpy as np
 
 from adsim.kernels.jit import jit
+from adsim.kernels.landscape import listen
 from adsim.kernels.settlement import CONVERSION, EXPOSURE, settle
 from adsim.kernels.tiles import total
+from adsim.market.pacing import pace
 from adsim.market.world import fill_tile, world_of
 from adsim.mechanisms.dispatch import clear_tile
 
@@ -29,15 +31,18 @@ def run_tick(
     events,
     watched,
     offered,
+    pacing,
     first,
     last,
     window,
 ):
     """Sell opportunities ``first`` to ``last``; ``window`` is the most that is cleared at once.
 
-    ``offered`` (N,) gets what they were predicted to be worth to the ``watched`` campaigns.
+    ``offered`` (N,) gets what they were predicted to be worth to the ``watched`` campaigns. Rules that decide between
+    auctions end the window before they do.
     """
-    size = truth.ctr.shape[1]
+    size, every = truth.ctr.shape[1], pacing.every
+    floor = rule.reserve if rule.plain else rule.zero
     for origin in range(first, last, size):
         width = min(size, last - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
@@ -45,9 +50,15 @@ def run_tick(
             offered[watched[w]] += total(candidates.value[watched[w]], width)
         start, span = 0, window
         while start < width:
-            stop = min(start + span, width)
+            begin, stop = start, min(start + span, width)
+            if every > 0:
+                stop = min(stop, start + every - (origin + start) % every)
             clear_tile(mechanism, candidates, rule, ranking, origin, start, stop)
             start = settle(accounts, candidates, ranking, rule, truth, scratch.bound, events, origin, start, stop)
+            if pacing.listeners.size > 0:
+                listen(pacing.listeners, ranking, candidates, rule.slots, floor, pacing.seen.landscape, begin, start)
+            if every > 0 and (origin + start) % every == 0:
+                pace(pacing, candidates.multiplier, origin + start)
             span = min(2 * span, window) if start == stop else max(span // 2, min(SMALLEST_WINDOW, window))
 
 
