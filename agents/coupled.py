@@ -28,7 +28,7 @@ COUPLINGS = {"optimal": OPTIMAL, "min": LEAST, "sequential": SEQUENTIAL}
 def decide(seen, n, parameters, memory):
     """Let both rules move their duals, then couple them."""
     target, coupling = seen.target_roi[n], parameters[COUPLING]
-    unit = unit_of(seen, n, parameters, memory)
+    unit = unit_of(seen, n, parameters)
     inverse = inverse_target_dual(seen, n, parameters, memory, unit)
     mu = budget_dual(seen, n, parameters, memory, unit)
     own = 0.0 if seen.maximizes_value[n] else 1.0
@@ -59,13 +59,13 @@ class Coupled(Rule):
     target_start : float
         First lambda.
     budget_start : float, optional
-        First mu; unless given, 0, but for min pacing what makes the first bid truthful.
+        First mu; unless given, what makes the budget's part of the first bid truthful. Algorithm 3 begins at 0.
     reference : str
         Of mu: euclidean, entropic or scaled.
     buffer : float
         See `ReturnOnSpend`.
     unit : float, optional
-        Money that the papers scale to 1; unless given, the largest value won so far, or the budget's rate if more.
+        Money that the papers scale to 1; unless given, the mean value won so far, or the budget's rate if more.
     every : int
         Auctions between decisions.
 
@@ -98,7 +98,7 @@ class Coupled(Rule):
         self.target_step = require_positive("target_step", target_step)
         self.budget_step = require_positive("budget_step", budget_step)
         self.target_start = require_positive("target_start", target_start)
-        if budget_start is None and coupling != "min":
+        if budget_start is None and coupling == "sequential":
             budget_start = 1.0 if reference == "entropic" else 0.0
         require_start = require_positive if reference == "entropic" else require_not_negative
         self.budget_start = None if budget_start is None else require_start("budget_start", budget_start)

@@ -8,8 +8,6 @@ from adsim.types import PublicFacts
 
 UNIT = 3
 """Parameter of rules that need a unit of money: NaN where not given."""
-LARGEST = 7
-"""Their memory: the largest predicted value of an exposure won so far."""
 PRIOR_CONVERSIONS = 20.0
 """Weight of the predictor's own claim against what was realised, in conversions."""
 
@@ -63,14 +61,12 @@ def start_multiplier(seen, n, cost):
 
 
 @inline
-def unit_of(seen, n, parameters, memory):
-    """Money that papers scale to 1: given, or the largest value won so far, or the budget's rate if that is more."""
+def unit_of(seen, n, parameters):
+    """Money that papers scale to 1: given, or the mean value won so far, or the budget's rate if that is more."""
     unit = parameters[UNIT]
     if np.isnan(unit):
-        exposures = seen.last[n, EXPOSURES]
-        if exposures > 0:
-            memory[LARGEST] = max(memory[LARGEST], seen.last[n, PREDICTED_VALUE] / exposures)
-        unit, rate = memory[LARGEST], seen.budget[n] / seen.opportunities
+        exposures, rate = seen.total[n, EXPOSURES], seen.budget[n] / seen.opportunities
+        unit = seen.total[n, PREDICTED_VALUE] / exposures if exposures > 0 else 0.0
         if rate < np.inf:
             unit = max(unit, rate)
     return unit

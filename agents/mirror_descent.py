@@ -56,7 +56,7 @@ def _start(seen, n, parameters):
 @inline
 def decide(seen, n, parameters, memory):
     """The best bid for the Lagrangian ``v - mu p``, less p for a utility maximizer."""
-    unit = unit_of(seen, n, parameters, memory)
+    unit = unit_of(seen, n, parameters)
     mu = budget_dual(seen, n, parameters, memory, unit)
     own = 0.0 if seen.maximizes_value[n] else 1.0
     return min(1 / (own + mu), HIGHEST)
@@ -80,7 +80,7 @@ class DualMirrorDescent(Rule):
         First mu; unless given, what makes the first bid truthful: 0 for a utility maximizer, else the target ROI or 1.
         An entropic step cannot leave 0: it begins at 1.
     unit : float, optional
-        Money that the papers scale to 1; unless given, the largest value won so far, or rho if that is more.
+        Money that the papers scale to 1; unless given, the mean value won so far, or rho if that is more.
     every : int
         Auctions between decisions.
 
@@ -144,7 +144,7 @@ class AdaptivePacing(DualMirrorDescent):
     ceiling : float, optional
         Highest mu; unless given, unit / rho: the paper asks for at least the largest value over rho.
     unit : float, optional
-        Money that the paper scales to 1; unless given, the largest value won so far, or rho if that is more.
+        Money that the paper scales to 1; unless given, the mean value won so far, or rho if that is more.
     every : int
         Auctions between decisions.
 

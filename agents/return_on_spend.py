@@ -49,7 +49,7 @@ def inverse_target_dual(seen, n, parameters, memory, unit):
 @inline
 def decide(seen, n, parameters, memory):
     """The best bid for the Lagrangian ``(1 + lambda) v - lambda tau p``, less p for a utility maximizer."""
-    unit = unit_of(seen, n, parameters, memory)
+    unit = unit_of(seen, n, parameters)
     inverse = inverse_target_dual(seen, n, parameters, memory, unit)
     own = 0.0 if seen.maximizes_value[n] else inverse
     return min((1 + inverse) / (own + seen.target_roi[n]), HIGHEST)
@@ -73,7 +73,7 @@ class ReturnOnSpend(Rule):
         (algorithm 2: never short of the target). The paper's buffer, of the order of 2 log T, would outlast most
         periods; about 1 is enough where lambda stays below e.
     unit : float, optional
-        Money that the paper scales to 1, its values lying in [0, 1]; the largest value won so far unless given.
+        Money that the paper scales to 1, its values lying in [0, 1]; the mean value won so far unless given.
     every : int
         Auctions between decisions.
 
