@@ -43,12 +43,12 @@ def decide(seen, n, parameters, memory):
 
 
 class Coupled(Rule):
-    """A bid that holds target ROI and budget, each by a dual of its own: lambda as in ``ros``, mu as in mirror descent.
+    """Holds target ROI and budget, each by a dual of its own: lambda as in ``ros``, mu as in ``mirror_descent``.
 
-    ``kappa = (1 + lambda) / (lambda tau + mu)`` coupled optimally; ``min{(1 + lambda) / (lambda tau), 1 / mu}`` by min
-    pacing, two rules that know nothing of each other; ``(1 + lambda) / (lambda tau) / (1 + mu)`` sequentially, the
-    bid for the target being shaded for the budget. For a utility maximizer, 1 is added to ``lambda tau``, to mu and to
-    both. A campaign without a target, or without a budget, is paced by the other rule alone.
+    ``kappa = (1 + lambda) / (lambda tau + mu)`` coupled optimally; by min pacing, two rules that know nothing of each
+    other, ``min{(1 + lambda) / (lambda tau), 1 / mu}``; sequentially, the bid for the target being shaded for the
+    budget, ``(1 + lambda) / (lambda tau) / (1 + mu)``. For a utility maximizer, 1 is added to ``lambda tau``, to mu
+    and to their sum. A campaign without a target, or without a budget, is paced by the other rule alone.
 
     Parameters
     ----------

@@ -66,10 +66,10 @@ class DualMirrorDescent(Rule):
     """``kappa = 1 / (1 + mu)``, or ``1 / mu`` for a value maximizer; mu moves by what the budget's rate leaves.
 
     After every auction, with the slack ``g = (rho - p) / unit``, p the spend, rho the budget over the period's T
-    opportunities and eta = step / sqrt(T): ``mu <- [mu - eta g]_+`` (euclidean), ``mu exp(-eta g)`` (entropic), ``[mu -
-    eta g (unit / rho)^2]_+`` (scaled). The paper moves mu by the payment of the bid it would have liked to make; here
-    the bid is capped by the budget left, which differs in the last auctions only. Meant for truthful auctions; in
-    first-price auctions, bids of ``v / (1 + mu)`` lead to the first-price pacing equilibrium.
+    opportunities and eta = step / sqrt(T): ``mu <- [mu - eta g]_+`` (euclidean), ``mu exp(-eta g)`` (entropic) or
+    ``[mu - eta g (unit / rho)^2]_+`` (scaled). The paper moves mu by the payment of the bid it would have liked to
+    make; here the bid is capped by the budget left, which differs in the last auctions only. Meant for truthful
+    auctions; in first-price auctions, bids of ``v / (1 + mu)`` lead to the first-price pacing equilibrium.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ class DualMirrorDescent(Rule):
         euclidean, entropic or scaled.
     step : float
     start : float, optional
-        First mu; unless given, what makes the first bid truthful: 0 for a utility maximizer, else the target ROI or 1.
-        An entropic step cannot leave 0: it begins at 1.
+        First mu; unless given, what makes the first bid truthful: 0 for a utility maximizer, else the target ROI,
+        or 1. An entropic step cannot leave 0: it begins at 1.
     unit : float, optional
         Money that the papers scale to 1; unless given, the mean value won so far, or rho if that is more.
     every : int
@@ -134,7 +134,8 @@ class DualMirrorDescent(Rule):
 class AdaptivePacing(DualMirrorDescent):
     """Balseiro & Gur's adaptive pacing: Euclidean, with mu no higher than ``ceiling``.
 
-    ``kappa = 1 / (1 + mu)``, ``mu <- min(ceiling, [mu - step / sqrt(T) (rho - p) / unit]_+)``, see `DualMirrorDescent`.
+    ``kappa = 1 / (1 + mu)``, ``mu <- min(ceiling, [mu - step / sqrt(T) (rho - p) / unit]_+)``; see
+    `DualMirrorDescent`.
 
     Parameters
     ----------

@@ -59,9 +59,9 @@ def _solve(seen, n, scale):
 class OnlineLP(Rule):
     """The multiplier that would have spent, on the traffic so far, its share of the budget and return that are left.
 
-    Once a tick: maximise value subject to ``sum price <= budget left * elapsed / rest`` and ``sum (value - tau price) >=
-    -(what was earned beyond tau) * elapsed / rest`` over the opportunities so far, sorted into bins of a twelfth of
-    price per value. The price is that of the last slot, so the rule suits auctions that charge the bid to beat.
+    Once a tick: maximise value subject to ``sum price <= budget left * elapsed / rest`` and ``sum (value - tau price)
+    >= -(what was earned beyond tau) * elapsed / rest`` over the opportunities so far, sorted into bins 9 % of price
+    per value wide. The price is that of the last slot, so the rule suits auctions that charge the bid to beat.
 
     Raises
     ------

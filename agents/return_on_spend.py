@@ -27,7 +27,7 @@ FAINT = np.exp(600.0)
 
 @inline
 def inverse_target_dual(seen, n, parameters, memory, unit):
-    """Move lambda by what the last auctions earned beyond the target; returns 1 / lambda, 0 while the buffer fills."""
+    """1 / lambda, moved by what the last auctions earned beyond the target; 0 while the buffer fills."""
     target, pace = seen.target_roi[n], np.sqrt(seen.opportunities)
     if seen.elapsed == 0:
         memory[LOG_DUAL] = np.log(parameters[START])
@@ -69,9 +69,9 @@ class ReturnOnSpend(Rule):
     start : float
         First lambda.
     buffer : float
-        Bid truthfully, 1 / tau, until ``buffer sqrt(T)`` units are earned beyond the target, and move lambda only then
-        (algorithm 2: never short of the target). The paper's buffer, of the order of 2 log T, would outlast most
-        periods; about 1 is enough where lambda stays below e.
+        Bid truthfully, 1 / tau, until ``buffer sqrt(T)`` units are earned beyond the target, and move lambda only
+        then (algorithm 2: never short of the target). The paper's buffer, of the order of 2 log T, would outlast
+        most periods; about 1 is enough where lambda stays below e.
     unit : float, optional
         Money that the paper scales to 1, its values lying in [0, 1]; the mean value won so far unless given.
     every : int

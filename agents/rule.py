@@ -59,7 +59,7 @@ class Seen(NamedTuple):
     stock: Floats
     """Conversions for the period, inf without a limit; (N,)."""
     last: Floats
-    """Totals since the last decision; (N, 8), columns as in `adsim.types.Totals`, named in `adsim.kernels.settlement`."""
+    """Totals since the last decision; (N, 8), columns as in `adsim.types.Totals`, see `adsim.kernels.settlement`."""
     total: Floats
     """Totals since the period began; same columns."""
     to_beat: Floats
@@ -146,9 +146,7 @@ class Rule(Agent):
         tick = int(observation.tick)
         elapsed = opportunities_before(self.market, tick)
         step = elapsed - opportunities_before(self.market, tick - 1) if tick > 0 else 0
-        seen = self._seen._replace(
-            tick=tick, share=share_of_rest(self.market, tick), elapsed=elapsed, step=step
-        )
+        seen = self._seen._replace(tick=tick, share=share_of_rest(self.market, tick), elapsed=elapsed, step=step)
         seen.last.T[:] = observation.last
         seen.total.T[:] = observation.total
         seen.to_beat[:] = observation.score_to_beat

@@ -246,9 +246,9 @@ class Markets:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def lay_out(self, e: int) -> Room:
-        """A room prepared for the traffic of market ``e``."""
-        room = self.rooms[0]
+    def lay_out(self, e: int, room: Room | None = None) -> Room:
+        """A room prepared for the traffic of market ``e``: that of the calling thread, the first unless given."""
+        room = self.rooms[0] if room is None else room
         lay_out(self.terms, self.fleet, room, e)
         return room
 
