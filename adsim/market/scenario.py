@@ -13,6 +13,7 @@ from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
+from adsim.market.phases import PhasesTable
 from adsim.mechanisms.clear import check_exposure
 
 
@@ -189,6 +190,7 @@ class Scenario(_Table):
     auction: AuctionTable = AuctionTable()
     traffic: Traffic = ContextualTraffic()
     competition: CompetitionTable | None = None
+    phases: PhasesTable | None = None
     predictor: PredictorTable = PredictorTable()
     campaigns: tuple[CampaignTable, ...] = Field(min_length=1)
 
@@ -203,6 +205,8 @@ class Scenario(_Table):
         curve = self.traffic.curve
         if not isinstance(curve, str) and len(curve) != self.market.ticks:
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
+        if self.phases is not None:
+            self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if mechanism.pays_liquid_value:
             for number, campaign in enumerate(self.campaigns):
                 if campaign.target_roi is None and campaign.target_cpa is None:
