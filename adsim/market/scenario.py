@@ -240,6 +240,23 @@ class Scenario(_Table):
             _set(tables, path, value)
         return read_scenario(tables, f"scenario '{self.name}'")
 
+    def over(self, opportunities: int) -> "Scenario":
+        """The same market over another number of opportunities, budgets and stock in proportion.
+
+        Raises
+        ------
+        ScenarioError
+            When the number is not positive, or does not fit the phases.
+        """
+        factor = opportunities / self.market.opportunities
+        changes: dict[str, Any] = {"market.opportunities": opportunities}
+        for number, table in enumerate(self.campaigns):
+            for field in ("budget", "stock"):
+                drawn = getattr(table, field)
+                if drawn is not None:
+                    changes[f"campaigns.{number}.{field}"] = drawn.scaled(factor).model_dump(mode="json")
+        return self.replace(changes)
+
 
 def scenario_names() -> list[str]:
     """The scenarios that come with adsim."""
