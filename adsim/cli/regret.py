@@ -1,6 +1,6 @@
 """``adsim regret``: regret against the hindsight optimum over horizons."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -24,9 +24,6 @@ from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
     from adsim.experiments.regret import Regret
-
-HEADINGS = ["agent", "T", "optimum", "share", "regret", "95 % interval", "regret/sqrt(T)", "violation", "/sqrt(T)"]
-
 
 @app.command(name="regret")
 def regret_(
@@ -66,40 +63,48 @@ def regret_(
     if as_json:
         console.print_json(**found.summary())
     else:
-        console.show(_growth_table(found), _exponent_table(found), *saved(folder))
+        console.show(_rate_table(found), _last_table(found), *saved(folder))
 
 
-def _growth_table(found: "Regret") -> Table:
-    """A block per agent, a row per horizon."""
-    table = console.grid(f"{found.scenario.name}: means over {len(found.seeds)} seeds", HEADINGS)
-    best = found.runs.groupby("horizon")["optimum"].mean()
+def _rate_table(found: "Regret") -> Table:
+    """Regret / sqrt(T), a row per agent and a column per horizon."""
+    title = f"{found.scenario.name}: regret / sqrt(T) over {len(found.seeds)} seeds"
+    table = console.grid(title, ["T", *(f"{horizon:,}" for horizon in found.horizons)])
+    rates = found.table[found.table["metric"] == "root_regret"]
     for agent in found.agents:
-        rows = found.table[found.table["agent"] == agent]
-        for place, (horizon, cell) in enumerate(rows.groupby("horizon")):
-            means = dict(zip(cell["metric"], cell["mean"], strict=True))
-            span = cell[cell["metric"] == "regret"].to_dict("records")[0]
-            table.add_row(
-                "" if place else agent,
-                f"{horizon:,}",
-                console.number(float(best[horizon])),
-                console.number(means["optimum_share"], "optimum_share"),
-                console.number(means["regret"]),
-                console.span({"low": span["low"], "high": span["high"]}),
-                console.number(means["root_regret"]),
-                console.number(means["violation"]),
-                console.number(means["root_violation"]),
-            )
-        table.add_section()
+        table.add_row(agent, *(console.number(mean) for mean in rates.loc[rates["agent"] == agent, "mean"]))
     return table
 
 
-def _exponent_table(found: "Regret") -> Table | str:
-    """The powers of T, for each agent those of regret and violation."""
-    if not len(found.exponents):
-        return "A second horizon would show how regret grows."
-    table = console.grid("Grows like T to the power of", ["agent", "", "power", "95 % interval"], left=2)
-    for row in found.exponents.to_dict("records"):
-        if row["value"] == row["value"]:
-            interval = f"{row['low']:.3f} to {row['high']:.3f}" if row["low"] == row["low"] else ""
-            table.add_row(row["agent"], row["metric"], f"{row['value']:.3f}", interval)
+def _last_table(found: "Regret") -> Table:
+    """Where the longest horizon ends, and the powers of T on the way there."""
+    longest = found.horizons[-1]
+    headings = ["agent", "share", "regret", "95 % interval", "~ T^", "95 % interval", "violation", "~ T^", "95 % interval"]
+    table = console.grid(f"At T = {longest:,}: share of the hindsight optimum, and how regret came to grow", headings)
+    powers = {(row["agent"], row["metric"]): row for row in found.exponents.to_dict("records")}
+    last = found.table[found.table["horizon"] == longest]
+    for agent, rows in last.groupby("agent", sort=False):
+        metrics = {row["metric"]: row for row in rows.to_dict("records")}
+        table.add_row(
+            str(agent),
+            console.number(metrics["optimum_share"]["mean"], "optimum_share"),
+            *_mean(metrics["regret"]),
+            *_power(powers.get((agent, "regret"))),
+            console.number(metrics["violation"]["mean"]),
+            *_power(powers.get((agent, "violation"))),
+        )
     return table
+
+
+def _mean(row: dict[Any, Any]) -> list[str]:
+    """Cells of a mean and its interval."""
+    unknown = row["low"] != row["low"]
+    return [console.number(row["mean"]), "" if unknown else console.span(row)]
+
+
+def _power(row: dict[Any, Any] | None) -> list[str]:
+    """Cells of an exponent and its interval, empty where none could be fitted."""
+    if row is None or row["value"] != row["value"]:
+        return ["", ""]
+    unknown = row["low"] != row["low"]
+    return [f"{row['value']:.3f}", "" if unknown else f"{row['low']:.3f} to {row['high']:.3f}"]
