@@ -1,5 +1,7 @@
 """What the texts of options stand for."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from adsim.errors import AdsimError
 def test_a_range_of_horizons_doubles_from_the_first_to_at_most_the_last(first: int, more: int) -> None:
     found = horizons(f"{first}:{first + more}")
     assert found[0] == first
-    assert all(after == 2 * before for before, after in zip(found, found[1:], strict=False))
+    assert all(after == 2 * before for before, after in pairwise(found))
     assert found[-1] <= first + more < 2 * found[-1]
 
 
