@@ -280,3 +280,22 @@ def test_a_replay_says_where_its_averages_come_from(log: Path) -> None:
 def test_a_market_that_cannot_be_recorded_leaves_no_file(tmp_path: Path) -> None:
     assert "one campaign" in refused("record", "quickstart", "--out", str(tmp_path / "log.txt"))
     assert files(tmp_path) == set()
+
+
+def test_allocate_prints_and_saves(tmp_path: Path) -> None:
+    options = ["--resources", "5", "--choices", "2", "--horizons", "50:200", "--seeds", "2", "--out", str(tmp_path)]
+    result = adsim_("allocate", *options)
+    assert result.exit_code == 0, result.stderr
+    for word in ("euclidean", "entropic", "projected", "200", "exponent", "Saved to"):
+        assert word in result.stdout
+    stems = "runs table exponents"
+    assert files(tmp_path) == {"run.json"} | names(stems, TABLES) | names("regret", FIGURES)
+    found = summary_of("allocate", *options[:-2], "--references", "scaled", "--steps", "1")
+    assert [row["reference"] for row in found["exponents"]] == ["scaled"]
+    assert found["seeds"] == [0, 1]
+
+
+def test_mistakes_in_allocations() -> None:
+    assert "--horizons 9:3: must be whole numbers" in refused("allocate", "--horizons", "9:3")
+    assert "--steps x: must be a number" in refused("allocate", "--steps", "x")
+    assert "Did you mean 'entropic'" in refused("allocate", "--references", "entropy", "--horizons", "10")

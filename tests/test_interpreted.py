@@ -10,6 +10,8 @@ import gymnasium
 import numpy as np
 
 import adsim
+from adsim.experiments.allocation import sweep
+from adsim.experiments.descent import REFERENCES
 
 MECHANISMS = ["first_price", "gsp", "vcg", "lpa", "split"]
 
@@ -69,7 +71,13 @@ def episode(name: str, actions: list[float], **settings: Any) -> list[float]:
     return numbers
 
 
-PARTS = (market, bidding, impression)
+def allocation() -> list[float]:
+    """Runs of every reference on a small network."""
+    found = sweep(references=list(REFERENCES), steps=[1.0], horizons=[40], resources=3, choices=2, seeds=1)
+    return found.runs.drop(columns="reference").to_numpy().ravel().tolist()
+
+
+PARTS = (market, bidding, impression, allocation)
 
 
 def test_interpreted_kernels_agree_with_compiled_ones() -> None:

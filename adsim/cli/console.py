@@ -30,6 +30,7 @@ SHARES = {
     "budget_use",
     "violation",
     "optimum_share",
+    "relative_regret",
 }
 
 

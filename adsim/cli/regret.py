@@ -25,6 +25,7 @@ from adsim.cli.saving import save, saved
 if TYPE_CHECKING:
     from adsim.experiments.regret import Regret
 
+
 @app.command(name="regret")
 def regret_(
     scenario: ScenarioName,
@@ -79,7 +80,8 @@ def _rate_table(found: "Regret") -> Table:
 def _last_table(found: "Regret") -> Table:
     """Where the longest horizon ends, and the powers of T on the way there."""
     longest = found.horizons[-1]
-    headings = ["agent", "share", "regret", "95 % interval", "~ T^", "95 % interval", "violation", "~ T^", "95 % interval"]
+    span, power = "95 % interval", "~ T^"
+    headings = ["agent", "share", "regret", span, power, span, "violation", power, span]
     table = console.grid(f"At T = {longest:,}: share of the hindsight optimum, and how regret came to grow", headings)
     powers = {(row["agent"], row["metric"]): row for row in found.exponents.to_dict("records")}
     last = found.table[found.table["horizon"] == longest]

@@ -88,7 +88,7 @@ def sweep(
     for name, given in {"references": references, "steps": steps, "horizons": horizons}.items():
         if not given:
             raise AdsimError(f"{name}: name one at least.")
-    variants = list(product(dict.fromkeys(references), dict.fromkeys(steps)))
+    variants = list(product(dict.fromkeys(references), dict.fromkeys(map(float, steps))))
     span = list(range(first_seed, first_seed + seeds))
     cells = list(product(sorted(set(horizons)), span))
     rows = [row for found in _run(variants, resources, choices, cells, workers, progress) for row in found]
