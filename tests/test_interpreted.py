@@ -55,7 +55,8 @@ def bidding() -> list[float]:
 def impression() -> list[float]:
     """Observations and rewards of an episode of as many opportunities as are drawn ahead, and some more."""
     changes = {"market.opportunities": 70, "market.ticks": 7, "campaigns.0.budget": 0.5, "traffic.ctr": 0.2}
-    scenario = adsim.load_scenario("display_rtb").replace(changes)
+    phases = {"phases.cycles": 4, "phases.value": [1.0, 0.5], "phases.price": [0.5, 2.0]}
+    scenario = adsim.load_scenario("display_rtb").replace(changes | phases)
     return episode("Impression", np.linspace(-0.01, 0.2, 70).tolist(), scenario=scenario)
 
 

@@ -1,5 +1,6 @@
 """Phases scale values and posted prices exactly where they should, in markets, hindsight and environments alike."""
 
+from itertools import combinations
 from typing import Any
 
 import naive
@@ -112,6 +113,10 @@ def test_phases_cover_the_period_exactly_once(weights: list[float], cycles: int,
     np.testing.assert_allclose(lengths, np.tile(share, cycles) * opportunities / cycles, atol=1 + 1e-6)
 
 
+def test_shares_that_miss_one_by_rounding_keep_the_order() -> None:
+    assert cut((1 + 9e-10, 1e-12), 2, 10**10).tolist() == [0, 5 * 10**9, 5 * 10**9, 10**10, 10**10]
+
+
 def test_a_phase_can_be_shorter_than_an_opportunity() -> None:
     phases = {"cycles": 5, "share": [0.001, 0.999], "value": [1000.0, 1.0]}
     few, none = (Market(make("basket", given, opportunities=20)).run(events=True) for given in (phases, None))
@@ -135,17 +140,16 @@ def test_hindsight_is_scaled_opportunity_by_opportunity(traffic: str) -> None:
 
 @pytest.mark.parametrize("traffic", TRAFFIC)
 def test_tiles_of_any_cut_hold_the_same(traffic: str) -> None:
-    market, values = Market(make(traffic), 2), factors(PHASES, OPPORTUNITIES)[0]
-    plain, phased = lay_out(Market(make(traffic, None), 2)), lay_out(market)
-    rng, width = np.random.default_rng(0), phased.truth.amount.shape[1]
-    for _ in range(40):
-        first = int(rng.integers(OPPORTUNITIES))
-        wide = int(rng.integers(1, min(width, OPPORTUNITIES - first) + 1))
-        plain.fill(first, wide)
-        phased.fill(first, wide)
-        unscaled = plain.truth.amount[:3, :wide]
-        np.testing.assert_array_equal(phased.truth.amount[:3, :wide], unscaled * single(values[first : first + wide]))
-        assert (phased.scratch.bound >= phased.truth.amount[:3, :wide].max(axis=1)).all()
+    plain, phased = (lay_out(Market(make(traffic, phases), 2)) for phases in (None, PHASES))
+    values = single(factors(PHASES, OPPORTUNITIES)[0])
+    near = [t + shift for t in cut(PHASES["share"], 3, OPPORTUNITIES).tolist() for shift in (-1, 0, 1)]
+    for first, last in combinations([t for t in near if 0 <= t <= OPPORTUNITIES], 2):
+        if last - first <= phased.truth.amount.shape[1]:
+            plain.fill(first, last - first)
+            phased.fill(first, last - first)
+            unscaled, scaled = (market.truth.amount[:3, : last - first] for market in (plain, phased))
+            np.testing.assert_array_equal(scaled, unscaled * values[first:last])
+            assert (phased.scratch.bound >= scaled.max(axis=1)).all()
 
 
 @pytest.mark.parametrize("traffic", TRAFFIC)
