@@ -29,6 +29,10 @@ SHARES = {
     "stock_use",
     "budget_use",
     "violation",
+    "welfare_share",
+    "revenue_share",
+    "unrest",
+    "distance",
     "optimum_share",
     "relative_regret",
 }
@@ -84,6 +88,11 @@ def number(value: float | None, metric: str = "") -> str:
 def span(row: Mapping[str, float | None], metric: str = "") -> str:
     """The interval of a row with low and high, empty where it is not known."""
     return "" if row["low"] is None else f"{number(row['low'], metric)} to {number(row['high'], metric)}"
+
+
+def mean(row: Mapping[Any, Any], metric: str = "") -> list[str]:
+    """Cells of a mean and of its interval, which is empty where it is NaN."""
+    return [number(row["mean"], metric), "" if math.isnan(row["low"]) else span(row, metric)]
 
 
 def difference(row: Mapping[str, float | None], metric: str = "") -> list[str]:

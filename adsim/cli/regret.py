@@ -90,18 +90,12 @@ def _last_table(found: "Regret") -> Table:
         table.add_row(
             str(agent),
             console.number(metrics["optimum_share"]["mean"], "optimum_share"),
-            *_mean(metrics["regret"]),
+            *console.mean(metrics["regret"]),
             *_power(powers.get((agent, "regret"))),
             console.number(metrics["violation"]["mean"]),
             *_power(powers.get((agent, "violation"))),
         )
     return table
-
-
-def _mean(row: dict[Any, Any]) -> list[str]:
-    """Cells of a mean and its interval."""
-    unknown = row["low"] != row["low"]
-    return [console.number(row["mean"]), "" if unknown else console.span(row)]
 
 
 def _power(row: dict[Any, Any] | None) -> list[str]:

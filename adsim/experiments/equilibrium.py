@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 
 from adsim import registry
-from adsim.errors import AdsimError, AgentError, ScenarioError
+from adsim.errors import AdsimError, AgentError
 from adsim.experiments.market_optimum import liquid_optimum
 from adsim.experiments.pacing_equilibrium import first_price_pacing_equilibrium
 from adsim.experiments.statistics import Estimate, estimate
 from adsim.logs.auctions import check_counts
-from adsim.market.markets import Markets
 from adsim.market.market import Market
+from adsim.market.markets import Markets
 from adsim.market.result import Result
 from adsim.market.reveal import true_values
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
-MECHANISMS = ("first_price", "second_price", "gsp", "vcg")
-METRICS = ("welfare_share", "revenue_share", "roi_shortfall", "unrest", "distance")
+ONE_SLOT = ("first_price", "second_price")
+SEVERAL_SLOTS = ("first_price", "gsp", "vcg")
+METRICS = ("welfare_share", "anarchy", "revenue_share", "roi_shortfall", "unrest", "distance")
 SETTLED = 0.5, 0.9
 """The part of the period whose multipliers count as settled: after learning, before budgets run out."""
 
@@ -33,16 +34,15 @@ class Equilibrium:
 
     scenario: Scenario
     mechanisms: list[str]
-    left_out: dict[str, str]
-    """Mechanisms that do not fit the scenario, and why."""
     horizons: list[int]
     seeds: list[int]
     runs: pd.DataFrame
     """A row per mechanism, horizon and seed: mechanism, horizon, seed, optimum (best liquid welfare, or an upper bound
-    on it), exact (whether it is the optimum), liquid_welfare, welfare_share (liquid welfare / optimum; its inverse
-    is the price of anarchy), revenue_share (revenue / optimum), roi_shortfall (see `adsim.market.metrics.summarize`),
-    unrest (mean over campaigns of the relative spread of settled multipliers) and distance (mean over campaigns of
-    \\|settled multiplier / equilibrium multiplier - 1\\|, under first price where the equilibrium is known, else NaN)."""
+    on it), exact (whether it is the optimum), liquid_welfare, welfare_share (liquid welfare / optimum), anarchy (the
+    price of anarchy: its inverse), revenue_share (revenue / optimum), roi_shortfall (see
+    `adsim.market.metrics.summarize`), unrest (mean over campaigns of the relative spread of settled multipliers) and
+    distance (mean relative distance of settled multipliers from those of the first-price pacing equilibrium, NaN
+    where it is not known)."""
     table: pd.DataFrame
     """A row per mechanism, horizon and metric: mechanism, horizon, metric, mean, low, high."""
     paths: pd.DataFrame
@@ -55,7 +55,6 @@ class Equilibrium:
         return {
             "scenario": self.scenario.name,
             "mechanisms": self.mechanisms,
-            "left_out": self.left_out,
             "horizons": self.horizons,
             "seeds": self.seeds,
             "table": [{str(name): value for name, value in row.items()} for row in rows],
@@ -80,7 +79,7 @@ def equilibrium(
     scenario : Scenario
         Several campaigns without posted competition.
     mechanisms : sequence of str, optional
-        Of first price, second price, GSP and VCG those that fit, unless given.
+        First and second price, or with several slots first price, GSP and VCG, unless given.
     agent : str, optional
         Bids for all campaigns, in place of the scenario's agents.
     horizons : sequence of int, optional
@@ -103,14 +102,15 @@ def equilibrium(
     if any(table.stock or table.relative_stock for table in scenario.campaigns):
         raise AdsimError(f"scenario '{scenario.name}': the optimum knows budgets and target ROI, but no stock.")
     market = scenario if agent is None else _with_agent(scenario, agent)
-    variants, left_out = _variants(market, mechanisms)
+    usual = ONE_SLOT if len(scenario.auction.slot_exposure) == 1 else SEVERAL_SLOTS
+    variants = {name: _under(market, name) for name in mechanisms or usual}
     spans = sorted(set(horizons or [scenario.market.opportunities]))
     numbers = list(range(first_seed, first_seed + seeds))
     cells = [(variants, span, seed) for span in spans for seed in numbers]
     rows, paths = zip(*_run(cells, workers, progress), strict=True)
     runs = pd.DataFrame([row for some in rows for row in some])
     path = paths[cells.index((variants, spans[-1], numbers[0]))]
-    return Equilibrium(scenario, list(variants), left_out, spans, numbers, runs, _means(runs), path)
+    return Equilibrium(scenario, list(variants), spans, numbers, runs, _means(runs), path)
 
 
 def _with_agent(scenario: Scenario, agent: str) -> Scenario:
@@ -118,18 +118,9 @@ def _with_agent(scenario: Scenario, agent: str) -> Scenario:
     return scenario.replace({f"campaigns.{number}.agent": agent for number in range(len(scenario.campaigns))})
 
 
-def _variants(scenario: Scenario, mechanisms: Sequence[str] | None) -> tuple[dict[str, Scenario], dict[str, str]]:
-    """The scenario under each mechanism; those that were not asked for by name may be left out, with the reason."""
-    fitting, left_out = {}, {}
-    for name in mechanisms or MECHANISMS:
-        registry.load("mechanisms", name)
-        try:
-            fitting[name] = scenario.replace({"auction.mechanism": name})
-        except ScenarioError as error:
-            if mechanisms:
-                raise
-            left_out[name] = str(error).removeprefix(f"scenario '{scenario.name}': ")
-    return fitting, left_out
+def _under(scenario: Scenario, mechanism: str) -> Scenario:
+    registry.load("mechanisms", mechanism)
+    return scenario.replace({"auction.mechanism": mechanism})
 
 
 def _run(
@@ -158,7 +149,7 @@ def _outcome(variants: dict[str, Scenario], horizon: int, seed: int) -> tuple[li
             best = liquid_optimum(values, own.budget, own.target_roi, market.auction.slot_exposure)
         known = _equilibrium_multipliers(market, values, result)
         settled = _settled(result.multipliers)
-        summary, optimum = result.summary, best.objective
+        summary, optimum = result.summary, best.bound
         rows.append(
             {
                 "mechanism": name,
@@ -168,6 +159,7 @@ def _outcome(variants: dict[str, Scenario], horizon: int, seed: int) -> tuple[li
                 "exact": best.exact,
                 "liquid_welfare": summary["liquid_welfare"],
                 "welfare_share": summary["liquid_welfare"] / optimum,
+                "anarchy": optimum / summary["liquid_welfare"],
                 "revenue_share": summary["revenue"] / optimum,
                 "roi_shortfall": summary["roi_shortfall"],
                 "unrest": float(np.mean(settled.std(axis=0) / settled.mean(axis=0))),

@@ -185,9 +185,7 @@ def dual_bound(
     return (mu * problem.budget if mu else 0.0) + float(surplus[surplus > 0].sum())
 
 
-def _problem(
-    value: ArrayLike, cost: ArrayLike, budget: float, target_roi: float, maximizes_value: bool
-) -> _Problem:
+def _problem(value: ArrayLike, cost: ArrayLike, budget: float, target_roi: float, maximizes_value: bool) -> _Problem:
     values = amounts("value", value, (None,))
     return _Problem(
         values,
