@@ -1,4 +1,4 @@
-"""Intervals of means: the bootstrap of scipy, and cases known by hand."""
+"""Intervals of means: the bootstrap of scipy, and cases known by hand; exponents: exact power laws and polyfit."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from adsim.experiments.statistics import RESAMPLES, difference, estimate, interval
+from adsim.experiments.statistics import RESAMPLES, difference, estimate, exponent, interval
 
 
 @pytest.mark.parametrize("size", [2, 5, 20, 300])
@@ -72,3 +72,50 @@ def test_paired_differences_cancel_what_the_seeds_share() -> None:
 def test_samples_that_cannot_be_paired_are_refused() -> None:
     with pytest.raises(ValueError, match="3 samples cannot be paired with 2"):
         difference([1.0, 2.0, 3.0], [1.0, 2.0])
+
+
+HORIZONS = np.array([250, 500, 1000, 4000])
+
+
+@given(st.floats(-2, 2), st.floats(0.01, 100))
+def test_exponent_of_an_exact_power_law_is_its_power(power: float, scale: float) -> None:
+    samples = np.outer([scale, 2 * scale, 5 * scale], HORIZONS**power)
+    np.testing.assert_allclose(exponent(samples, HORIZONS), [power] * 3, atol=1e-9)
+
+
+def test_exponent_and_its_interval_are_those_of_polyfit_on_resampled_seeds() -> None:
+    samples = np.random.default_rng(0).lognormal(sigma=0.3, size=(8, 4)) * HORIZONS**0.5
+    found, logs = exponent(samples, HORIZONS, seed=3), np.log(HORIZONS)
+    assert found.value == pytest.approx(np.polyfit(logs, np.log(samples.mean(axis=0)), 1)[0])
+    picks = np.random.default_rng(4).integers(8, size=(20_000, 8))
+    slopes = np.polyfit(logs, np.log(samples[picks].mean(axis=1)).T, 1)[0]
+    np.testing.assert_allclose(found[1:], np.quantile(slopes, (0.025, 0.975)), atol=0.01)
+    assert found == exponent(samples, HORIZONS, seed=3) != exponent(samples, HORIZONS, seed=4)
+
+
+def test_horizons_of_one_seed_are_resampled_together() -> None:
+    """Seeds differ by a factor of their own alone, which no exponent depends on."""
+    found = exponent(np.outer(np.random.default_rng(1).lognormal(size=9), HORIZONS**0.7), HORIZONS)
+    assert found.high - found.low < 1e-9
+
+
+def test_there_is_no_exponent_where_a_mean_is_not_positive() -> None:
+    assert np.isnan(exponent([[1.0, -1.0], [1.0, 1.0]], [1, 2])).all()
+    some = exponent([[1.0, -1.0], [1.0, 5.0]], [1, 2])
+    assert some.value == pytest.approx(1.0)
+    assert np.isnan(some[1:]).all()
+
+
+def test_one_seed_has_an_exponent_without_an_interval() -> None:
+    found = exponent([[1.0, 2.0]], [10, 40])
+    assert found.value == pytest.approx(0.5)
+    assert np.isnan(found[1:]).all()
+    assert np.isnan(exponent(np.empty((0, 2)), [10, 40])).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "horizons"), [((3, 2), [1, 2, 3]), ((2,), [1, 2]), ((3, 2), [5, 5]), ((3, 2), [0, 1])]
+)
+def test_horizons_that_no_line_goes_through_are_refused(shape: tuple[int, ...], horizons: list[int]) -> None:
+    with pytest.raises(ValueError, match="horizons"):
+        exponent(np.ones(shape), horizons)
