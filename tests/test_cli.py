@@ -15,7 +15,7 @@ from data_path import shared_data
 from typer.testing import CliRunner, Result
 
 import adsim
-from adsim.cli import app
+from adsim.cli.app import app
 
 SMALL = ["--set", "market.opportunities=3000", "--set", "market.ticks=8"]
 FIGURES = ("png", "svg")

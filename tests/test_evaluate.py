@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import adsim
-from adsim.cli import app
+from adsim.cli.app import app
 from adsim.envs.score import score, violation
 from adsim.errors import AdsimError
 from adsim.experiments import train_figures

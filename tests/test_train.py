@@ -21,7 +21,7 @@ from stable_baselines3 import PPO
 from typer.testing import CliRunner
 
 import adsim
-from adsim.cli import app
+from adsim.cli.app import app
 from adsim.envs import engine
 from adsim.envs.stable_baselines import SCALING, BiddingVecEnv, worth
 from adsim.errors import AdsimError, EnvError, UnknownName
@@ -449,7 +449,7 @@ def test_ctrl_c_is_one_line_and_130(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         if done >= 72:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("adsim.console.progress", lambda what: nullcontext(interrupt))
+    monkeypatch.setattr("adsim.cli.console.progress", lambda what: nullcontext(interrupt))
     small = [
         "--set",
         "market.opportunities=2000",

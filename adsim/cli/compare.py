@@ -1,0 +1,118 @@
+"""``adsim compare``: mechanisms, or agents, on the same seeds."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from adsim.cli import console
+from adsim.cli.app import app
+from adsim.cli.options import (
+    Changes,
+    Json,
+    Out,
+    ScenarioName,
+    Seed,
+    Seeds,
+    Workers,
+    checked_folder,
+    chosen_scenario,
+    split,
+)
+from adsim.cli.saving import save, saved
+
+if TYPE_CHECKING:
+    from adsim.experiments.compare import Comparison
+
+COMPARED = (
+    "welfare",
+    "liquid_welfare",
+    "user_experience",
+    "weighted_objective",
+    "revenue",
+    "roi_violations",
+    "roi_shortfall",
+    "stock_overshoot",
+)
+ONE_AUCTION = {"second_price", "gsp", "vcg"}
+"""With one slot these are the same rule."""
+
+
+@app.command(name="compare")
+def compare_(
+    scenario: ScenarioName,
+    mechanisms: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Mechanisms; all that fit the scenario unless given.")
+    ] = None,
+    agents: Annotated[
+        str | None, typer.Option(metavar="X,Y:KEY=VALUE", help="Compare agents, each bidding for every campaign.")
+    ] = None,
+    seed: Seed = 0,
+    seeds: Seeds = 20,
+    changes: Changes = [],  # noqa: B006
+    workers: Workers = 1,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Compare mechanisms, or agents, on the same seeds."""
+    from adsim.experiments import figures
+    from adsim.experiments.compare import compare
+
+    folder, market = checked_folder(out), chosen_scenario(scenario, changes)
+    with console.progress("markets") as progress:
+        found = compare(
+            market,
+            mechanisms=None if mechanisms is None else split(mechanisms),
+            agents=None if agents is None else split(agents),
+            seeds=seeds,
+            first_seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    if folder:
+        tables = {name: getattr(found, name) for name in ("runs", "campaigns", "table", "differences")}
+        facts = {"scenario": market.model_dump(mode="json"), "seeds": found.seeds, "left_out": found.left_out}
+        save(folder, tables, figures.of_comparison(found), facts)
+    if as_json:
+        console.print_json(**found.summary())
+    else:
+        console.show(_comparison_table(found), *_comparison_notes(found), *saved(folder))
+
+
+def _comparison_table(comparison: "Comparison") -> Table:
+    """A block per metric: means of all variants, and their paired differences to the baseline."""
+    summary, baseline = comparison.summary(), comparison.baseline
+    means, differences = summary["variants"], summary["differences"]
+    count = len(comparison.seeds)
+    title = f"{comparison.scenario.name}: means over {count} seeds, differences to {baseline} on the same seeds"
+    headings = ["", comparison.varied, "mean", "95 % interval", "difference", "95 % interval", ""]
+    table = console.grid(title, headings, left=2)
+    for metric in COMPARED:
+        weightless = metric == "weighted_objective" and comparison.scenario.auction.beta == 0
+        if weightless or not any(means[variant][metric]["mean"] for variant in means):
+            continue
+        for place, variant in enumerate(means):
+            row = means[variant][metric]
+            cells = [console.number(row["mean"], metric), console.span(row, metric)]
+            if variant != baseline:
+                cells += console.difference(differences[variant][metric], metric)
+            table.add_row("" if place else console.words(metric), variant, *cells)
+        table.add_section()
+    return table
+
+
+def _comparison_notes(comparison: "Comparison") -> list[str]:
+    """What else a reader must know: marks, variants that coincide, mechanisms that were left out."""
+    notes = ["* the interval of the difference excludes 0."] if len(comparison.variants) > 1 else []
+    for group in _coinciding(comparison):
+        why = ": with one slot they are one auction" if ONE_AUCTION.issuperset(group) else " on every seed"
+        notes.append(f"{', '.join(group[:-1])} and {group[-1]} coincide{why}.")
+    return notes + [f"Left out: {name} ({reason.rstrip('.')})." for name, reason in comparison.left_out.items()]
+
+
+def _coinciding(comparison: "Comparison") -> list[list[str]]:
+    """Groups of variants with the same results on every seed."""
+    groups: dict[bytes, list[str]] = {}
+    for name, rows in comparison.runs.groupby("variant", sort=False):
+        groups.setdefault(rows[comparison.metrics].to_numpy().tobytes(), []).append(str(name))
+    return [group for group in groups.values() if len(group) > 1]
