@@ -10,17 +10,18 @@ import pandas as pd
 from adsim.errors import AdsimError
 from adsim.experiments.channels import Bought, Channel, KnapsackChannel
 from adsim.experiments.levers import Choice, best_arms
-from adsim.experiments.sgd_ucb import Run, check_problem, fixed_split, sgd_ucb
+from adsim.experiments.sgd_ucb import Run, check_problem, sgd_ucb
+from adsim.experiments.splits import play_mixture, play_split
 from adsim.experiments.statistics import Exponent, estimate, exponent
 from adsim.types import Floats
 
 GRID = 20
 """Levels of the benchmark's budgets between 0 and an even split."""
 SAMPLES = 4000
-"""Markets over which the benchmark's means are taken, for each budget."""
+"""Periods over which a market's means are taken for the benchmark, for each budget."""
 BLOCKS = 60
 """Points over the longest horizon at which spend by channel is kept."""
-LEARNER, EVEN, FIXED = "sgd_ucb", "even_split", "best_fixed_split"
+LEARNER, EVEN, FIXED, OPTIMUM = "sgd_ucb", "even_split", "best_fixed_split", "best_mixture"
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,16 @@ class Study:
     budget: float
     target_roi: float
     optimum: Choice
-    """The best mixture of budgets by expected value, see `best_arms`."""
+    """The best mixture of budgets by means over `SAMPLES` periods, or exact ones of a `KnapsackChannel`."""
     runs: pd.DataFrame
-    """A row per policy, horizon and seed: policy, periods, seed; value, spend and gap a period; overspend, relative to
-    the budget; roi_shortfall, relative to the target."""
+    """A row per policy, horizon and seed: policy, periods, seed; value and spend a period; optimum, the value of the
+    best mixture on the same periods, and gap to it; overspend relative to the budget, roi_shortfall to the target."""
     table: pd.DataFrame
-    """A row per policy and horizon: mean gap with its 95 % interval over seeds (gap, low, high), gap_share of the
-    optimum, mean spend, overspend and roi_shortfall."""
+    """A row per policy and horizon: mean gap a period with its 95 % interval over seeds (gap, low, high), gap_share
+    of the optimum, mean value, spend, overspend and roi_shortfall."""
     exponents: pd.DataFrame
-    """A row per policy: exponent of the gap a period in the horizon, with 95 % interval (exponent, low, high)."""
+    """A row per policy but the best mixture: exponent of the gap a period in the horizon, and its 95 % interval
+    (low, high)."""
     shares: pd.DataFrame
     """A row per channel and block of the longest horizon: channel, period (middle of the block), spend, and that of
     the optimum, both as shares of the budget."""
@@ -48,7 +50,8 @@ class Study:
     def summary(self) -> dict[str, Any]:
         """The results as plain data; None where a number is unknown."""
         tables = {name: _plain(getattr(self, name)) for name in ("table", "exponents")}
-        return {"optimum": {"value": self.optimum.value, "spend": self.optimum.spend}, **tables}
+        best = self.runs.query("policy == @OPTIMUM and periods == periods.max()")[["value", "spend"]].mean()
+        return {"optimum": best.to_dict(), **tables}
 
 
 def study(
@@ -59,12 +62,13 @@ def study(
     budget: float,
     target_roi: float = 0.0,
     first_seed: int = 0,
-    samples: int = SAMPLES,
     progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Let `sgd_ucb` learn over several horizons, and compare it with the best mixture of budgets.
 
-    Beside it, on the same periods: the budget split evenly, and the best split that never changes (in hindsight).
+    Beside it, on the same periods: the budget split evenly, the best split that never changes (in hindsight), and the
+    best mixture itself, which gaps are measured from. What it brings is taken from these periods and not from the
+    means that chose it: the chosen mean of several is too high.
 
     Parameters
     ----------
@@ -76,8 +80,6 @@ def study(
     budget, target_roi : float
         See `sgd_ucb`.
     first_seed : int
-    samples : int
-        Markets for each mean of the benchmark; `KnapsackChannel` gives exact ones.
     progress : callable, optional
         Called with the numbers of periods played and to play.
 
@@ -97,21 +99,22 @@ def study(
         raise AdsimError(f"seeds = {seeds}: must be 1 or more.")
     check_problem(channels, spans[0], budget, target_roi)
     levels = [_levels(channel, budget, len(channels)) for channel in channels]
-    means = [channel.means(level, samples) for channel, level in zip(channels, levels, strict=True)]
+    means = [channel.means(level, SAMPLES) for channel, level in zip(channels, levels, strict=True)]
     optimum = best_arms(means, budget, target_roi)
     chosen = np.arange(first_seed, first_seed + seeds)
     learned = _learn(channels, spans, chosen, budget, target_roi, progress)
     splits = {EVEN: np.full(len(channels), budget / len(channels)), FIXED: _fixed(means, levels, budget, target_roi)}
-    held = {name: fixed_split(channels, split, spans[-1], chosen) for name, split in splits.items()}
+    held = {name: play_split(channels, split, spans[-1], chosen) for name, split in splits.items()}
+    held[OPTIMUM] = play_mixture(channels, levels, optimum.weights, spans[-1], chosen)
     parts = [_outcomes(LEARNER, run, chosen) for run in learned]
     parts += [_outcomes(name, _until(run, span), chosen) for name, run in held.items() for span in spans]
-    runs = _judged(pd.concat(parts, ignore_index=True), optimum.value, budget, target_roi)
+    runs = _judged(pd.concat(parts, ignore_index=True), budget, target_roi)
     return Study(
         budget=budget,
         target_roi=target_roi,
         optimum=optimum,
         runs=runs,
-        table=_table(runs, optimum.value),
+        table=_table(runs),
         exponents=_exponents(runs, spans),
         shares=_shares(channels, learned[-1], means, optimum, budget),
         means=_means(channels, levels, means),
@@ -164,28 +167,32 @@ def _outcomes(policy: str, run: Run, seeds: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"policy": policy, "periods": periods, "seed": seeds, "value": value, "spend": spend})
 
 
-def _judged(runs: pd.DataFrame, optimum: float, budget: float, target_roi: float) -> pd.DataFrame:
+def _judged(runs: pd.DataFrame, budget: float, target_roi: float) -> pd.DataFrame:
+    """Runs beside the best mixture on the same periods, and what they missed of the constraints."""
+    best = runs.loc[runs["policy"] == OPTIMUM, ["periods", "seed", "value"]].rename(columns={"value": "optimum"})
+    runs = runs.merge(best, on=["periods", "seed"], how="left", validate="many_to_one")
     due = target_roi * runs["spend"]
     return runs.assign(
-        gap=optimum - runs["value"],
+        gap=runs["optimum"] - runs["value"],
         overspend=np.maximum(runs["spend"] / budget - 1, 0),
         roi_shortfall=np.where(due > 0, np.maximum(1 - runs["value"] / due.where(due > 0, 1), 0), 0),
     )
 
 
-def _table(runs: pd.DataFrame, optimum: float) -> pd.DataFrame:
+def _table(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (policy, periods), part in runs.groupby(["policy", "periods"], sort=False):
         gap = estimate(part["gap"])
-        found = {"gap": gap.mean, "low": gap.low, "high": gap.high, "gap_share": gap.mean / optimum if optimum else 0.0}
-        rest = part[["spend", "overspend", "roi_shortfall"]].mean()
-        rows.append({"policy": policy, "periods": periods, **found, **rest})
+        found = {"gap": gap.mean, "low": gap.low, "high": gap.high}
+        rest = part[["value", "spend", "overspend", "roi_shortfall"]].mean()
+        share = gap.mean / part["optimum"].mean() if part["optimum"].any() else 0.0
+        rows.append({"policy": policy, "periods": periods, **found, "gap_share": share, **rest})
     return pd.DataFrame(rows)
 
 
 def _exponents(runs: pd.DataFrame, horizons: Sequence[int]) -> pd.DataFrame:
     rows = []
-    for policy, part in runs.groupby("policy", sort=False):
+    for policy, part in runs[runs["policy"] != OPTIMUM].groupby("policy", sort=False):
         wide = part.pivot(index="seed", columns="periods", values="gap")
         found: Exponent = exponent(wide[list(horizons)].to_numpy(), horizons)
         rows.append({"policy": policy, "exponent": found.value, "low": found.low, "high": found.high})
@@ -217,6 +224,6 @@ def _means(channels: Sequence[Channel], levels: Sequence[Floats], means: Sequenc
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+        {str(key): None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
         for row in table.to_dict("records")
     ]

@@ -41,15 +41,15 @@ class KnapsackChannel:
     """Auctions with known values and costs, bought as a fractional knapsack (Deng et al. 2023, arXiv 2302.01523).
 
     In a period with auctions of values ``v`` and costs ``d``, the channel solves ``max v'x`` subject to ``v'x >=
-    target_roi * d'x``, ``d'x <= budget``, ``0 <= x <= 1``. It takes auctions by falling ``v / d``, which gives the most
-    value for any spend; value less ``target_roi`` times spend is concave along this path, so that the path is followed
-    until a lever stops it. Auctions without value are never bought.
+    target_roi * d'x``, ``d'x <= budget``, ``0 <= x <= 1``. It takes auctions by falling ``v / d``, which gives the
+    most value for any spend; value less ``target_roi`` times spend is concave along this path, so that the path is
+    followed until a lever stops it. Auctions without value are never bought.
 
     Parameters
     ----------
     values, costs : array (n,) or (R, n)
-        Of the auctions in each of R equally likely realisations; the seed s shows realisation s mod R. Pad realisations
-        with fewer auctions by zeros.
+        Of the auctions in each of R equally likely realisations; the seed s shows realisation s mod R. Those with
+        fewer auctions are filled up with zeros.
     name : str
         For tables and figures.
 

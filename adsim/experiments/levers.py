@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import block_diag, csr_array
+from scipy.sparse import block_diag, csr_array, hstack
 
 from adsim.errors import AdsimError
 from adsim.experiments.channels import ROUNDING, Bought, KnapsackChannel
@@ -49,7 +50,7 @@ def global_optimum(
     _check(channels)
     value = np.concatenate([channel.values.ravel() / len(channel.values) for channel in channels])
     cost = np.concatenate([channel.costs.ravel() / len(channel.costs) for channel in channels])
-    shares = _solve(value, _global(value, cost, budget, target_roi), np.zeros(value.size))
+    shares = _solve(value, _global(value, cost, budget, target_roi), np.zeros(value.size, np.int64))
     return float(value @ shares), float(cost @ shares)
 
 
@@ -87,10 +88,10 @@ def lever_optimum(
     _check(channels)
     segments = [_budget_segments(channel) if levers == "budget" else _roi_segments(channel) for channel in channels]
     ends = [Bought(part.value.ravel(), part.spend.ravel()) for part in segments]
-    pairs = block_diag([np.repeat(np.eye(len(part.value)), 2, axis=1) for part in segments])
+    pairs: Any = block_diag([np.repeat(np.eye(len(part.value)), 2, axis=1) for part in segments])
     chosen = pairs.shape[0]
     value, spend = (np.concatenate([*(each[k] for each in ends), np.zeros(chosen)]) for k in range(2))
-    one = block_diag([np.ones((1, len(part.value))) for part in segments])
+    one: Any = block_diag([np.ones((1, len(part.value))) for part in segments])
     size = value.size - chosen
     limits = [
         *_global(value, spend, budget, target_roi),
@@ -121,7 +122,7 @@ def best_arms(
     Choice
     """
     value, spend = (np.concatenate([each[k] for each in means]) for k in range(2))
-    one = block_diag([np.ones((1, each.value.size)) for each in means])
+    one: Any = block_diag([np.ones((1, each.value.size)) for each in means])
     limits = [*_global(value, spend, budget, target_roi), LinearConstraint(one, 1, 1)]
     found = _solve(value, limits, np.full(value.size, 0 if mixed else 1))
     cuts = np.cumsum([each.value.size for each in means])[:-1]
@@ -163,16 +164,12 @@ def _global(value: Floats, spend: Floats, budget: float, target_roi: float) -> l
 
 
 def _beside(left: Any, right: Any) -> csr_array:
-    from scipy.sparse import hstack
-
     return csr_array(hstack([csr_array(left), csr_array(right)]))
 
 
-def _solve(value: Floats, limits: Sequence[LinearConstraint], integral: Floats) -> Floats:
+def _solve(value: Floats, limits: Sequence[LinearConstraint], integral: NDArray[np.int64]) -> Floats:
     """The variables in [0, 1] that maximise value."""
-    found = milp(
-        -value, constraints=limits, integrality=integral, bounds=Bounds(0, 1), options={"mip_rel_gap": 0}
-    )
+    found = milp(-value, constraints=limits, integrality=integral, bounds=Bounds(0, 1), options={"mip_rel_gap": 0})
     if found.x is None:
         raise AdsimError(f"no levers keep budget and target ROI ({found.message}).")
     return np.asarray(found.x)

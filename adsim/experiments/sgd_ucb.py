@@ -18,8 +18,6 @@ STEP = 2.0
 """Size of dual steps, times sqrt(periods)."""
 FIRST_PRICE = 1.0
 """Where the dual of the budget begins, in units of a period's most value per budget; that of the ROI begins at 0."""
-BATCH = 2048
-"""Markets side by side where periods don't depend on each other."""
 
 
 class Run(NamedTuple):
@@ -47,17 +45,18 @@ def sgd_ucb(
     """Stochastic gradient descent on two duals, an upper confidence bound per channel and budget (bandit feedback).
 
     Algorithm 1 of Deng, Golrezaei, Jaillet, Liang and Mirrokni 2023 (arXiv 2302.01523), from memory. Budgets to
-    choose from are `arms`. Each is set once, in all channels at the same time. Then every channel j sets the budget
+    choose from are `arms`. Each is set once, in all channels at the same time. Then every channel sets the budget a
+    that is best by its own mean value V(a), mean spend D(a) and number of pulls n(a)
 
-        argmax_a (1 + roi) (mean_j(a) + sqrt(confidence log(periods) / pulls_j(a))) - (roi target_roi + price) spend_j(a)
+        argmax_a (1 + roi) (V(a) + sqrt(confidence log(periods) / n(a))) - (roi target_roi + price) D(a)
 
     and the duals follow what all channels returned, with eta = step / sqrt(periods):
 
         roi <- [roi - eta (value - target_roi spend)]_+,    price <- [price - eta (budget - spend)]_+
 
-    Ours: the paper takes a lever to be consumed, a market may return less, so that means and sums of the realised spend
-    take its place; money counts in budgets and value in the sum over channels of the most that the first round
-    brought, which makes the constants free of units; the duals begin to move after the first round.
+    Ours: the paper takes a lever to be consumed, where a market may return money, so that realised spend takes its
+    place; money counts in budgets and value in the sum over channels of the most that the first round brought, which
+    makes the constants free of units; the duals begin to move after the first round.
 
     Parameters
     ----------
@@ -136,33 +135,6 @@ def _best(
     return gain.argmax(axis=2)
 
 
-def fixed_split(channels: Sequence[Channel], split: ArrayLike, periods: int, seeds: ArrayLike) -> Run:
-    """The same budgets in every period, on the same periods as `sgd_ucb`.
-
-    Parameters
-    ----------
-    channels : sequence of Channel
-    split : array (M,)
-        Each channel's budget.
-    periods : int
-    seeds : sequence of int
-        One per run.
-
-    Returns
-    -------
-    Run
-    """
-    keys = period_seeds(seeds, periods, len(channels))
-    record = Run(*np.zeros((3, *keys.shape)))
-    record.lever[:] = split
-    for j, channel in enumerate(channels):
-        for part in np.array_split(np.arange(keys[..., j].size), -(-keys[..., j].size // BATCH)):
-            place = (*np.unravel_index(part, keys.shape[:2]), j)
-            bought = channel.buy(record.lever[place], np.zeros(part.size), keys[place])
-            record.value[place], record.spend[place] = bought
-    return record
-
-
 def arms(budget: float, periods: int) -> Floats:
     """Budgets to choose from: from 0 to the whole one, ``budget * periods ** (-1/3)`` apart at most; (A,)."""
     return np.linspace(0, budget, int(np.ceil(np.round(periods ** (1 / 3), 9))) + 1)
@@ -186,6 +158,9 @@ def check_problem(channels: Sequence[Channel], periods: int, budget: float, targ
     """
     if not channels:
         raise AdsimError("no channel given.")
+    names = [channel.name for channel in channels]
+    if len({*names}) < len(names):
+        raise AdsimError(f"channels {', '.join(names)}: give each a name of its own.")
     if not 0 < budget < np.inf:
         raise AdsimError(f"budget = {budget}: must be a positive number, money a period.")
     if not 0 <= target_roi < np.inf:
