@@ -31,6 +31,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "pid": "adsim.agents.pid:PidPacing",
         "feedback": "adsim.agents.feedback:Feedback",
         "stock_dual": "adsim.agents.stock_dual:StockDual",
+        "ros": "adsim.agents.return_on_spend:ReturnOnSpend",
+        "mirror_descent": "adsim.agents.mirror_descent:DualMirrorDescent",
+        "adaptive_pacing": "adsim.agents.mirror_descent:AdaptivePacing",
+        "coupled": "adsim.agents.coupled:Coupled",
+        "throttling": "adsim.agents.throttling:Throttling",
+        "online_lp": "adsim.agents.online_lp:OnlineLP",
         "oracle": "adsim.agents.oracle:HindsightThreshold",
     },
     "predictors": {

@@ -52,6 +52,8 @@ class PublicFacts(NamedTuple):
     """Whether the mechanism takes them."""
     traffic_share: Floats
     """Expected share of the period's opportunities in each tick; (ticks,), sums to 1."""
+    opportunities: int
+    """Of the period."""
     history: History | None
 
 

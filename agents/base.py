@@ -52,7 +52,24 @@ def require_positive(name: str, value: float) -> float:
     AgentError
         When it is not a positive, finite number.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and 0 < value < float("inf")):
+    if not (_is_number(value) and 0 < value < float("inf")):
         raise AgentError(f"{name} = {value!r}: must be a positive number.")
     return value
+
+
+def require_not_negative(name: str, value: float) -> float:
+    """Pass a parameter through, if it is 0 or positive, and finite; see `require_positive`."""
+    if not (_is_number(value) and 0 <= value < float("inf")):
+        raise AgentError(f"{name} = {value!r}: must be a number of at least 0.")
+    return value
+
+
+def require_count(name: str, value: int) -> int:
+    """Pass a parameter through, if it is a whole number of at least 1; see `require_positive`."""
+    if not (_is_number(value) and 1 <= value < float("inf") and value == int(value)):
+        raise AgentError(f"{name} = {value!r}: must be a whole number of at least 1.")
+    return int(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value

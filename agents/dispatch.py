@@ -3,9 +3,41 @@
 Other people's agents are called from Python, so nothing needs to be added here for them.
 """
 
-from adsim.agents import ecpc, feedback, fixed, linear, pid, stock_dual, truthful
-from adsim.agents.rule import ECPC, FEEDBACK, FIXED, LINEAR, PID, STOCK_DUAL, TRUTHFUL
-from adsim.kernels.jit import inline, jit
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adsim.agents import (
+    coupled,
+    ecpc,
+    feedback,
+    fixed,
+    linear,
+    mirror_descent,
+    online_lp,
+    pid,
+    return_on_spend,
+    stock_dual,
+    throttling,
+    truthful,
+)
+from adsim.agents.rule import (
+    COUPLED,
+    ECPC,
+    FEEDBACK,
+    FIXED,
+    LINEAR,
+    MIRROR_DESCENT,
+    ONLINE_LP,
+    PID,
+    RETURN_ON_SPEND,
+    STOCK_DUAL,
+    THROTTLING,
+    TRUTHFUL,
+)
+from adsim.kernels.jit import jit
+from adsim.types import Floats
 
 NUMBERS = {
     "fixed": FIXED,
@@ -15,10 +47,28 @@ NUMBERS = {
     "pid": PID,
     "feedback": FEEDBACK,
     "stock_dual": STOCK_DUAL,
+    "ros": RETURN_ON_SPEND,
+    "mirror_descent": MIRROR_DESCENT,
+    "adaptive_pacing": MIRROR_DESCENT,
+    "coupled": COUPLED,
+    "throttling": THROTTLING,
+    "online_lp": ONLINE_LP,
 }
 
 
-@inline
+class Groups(NamedTuple):
+    """Campaigns next to each other that one compiled rule bids for; G groups."""
+
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    number: NDArray[np.int64]
+    every: NDArray[np.int64]
+    """Opportunities between decisions; 0: once a tick."""
+    parameters: Floats
+    """(G, PARAMETERS)"""
+
+
+@jit
 def decide_group(number, seen, parameters, memory, multiplier, start, stop):  # noqa: C901  # a branch for each rule
     """Set the multipliers of campaigns ``start`` to ``stop`` by the numbered rule.
 
@@ -45,9 +95,18 @@ def decide_group(number, seen, parameters, memory, multiplier, start, stop):  # 
     elif number == STOCK_DUAL:
         for n in range(start, stop):
             multiplier[n] = stock_dual.decide(seen, n, parameters, memory[n])
-
-
-@jit
-def decide(number, seen, parameters, memory, multiplier):
-    """Set the multipliers of all campaigns by the numbered rule."""
-    decide_group(number, seen, parameters, memory, multiplier, 0, multiplier.size)
+    elif number == RETURN_ON_SPEND:
+        for n in range(start, stop):
+            multiplier[n] = return_on_spend.decide(seen, n, parameters, memory[n])
+    elif number == MIRROR_DESCENT:
+        for n in range(start, stop):
+            multiplier[n] = mirror_descent.decide(seen, n, parameters, memory[n])
+    elif number == COUPLED:
+        for n in range(start, stop):
+            multiplier[n] = coupled.decide(seen, n, parameters, memory[n])
+    elif number == THROTTLING:
+        for n in range(start, stop):
+            multiplier[n] = throttling.decide(seen, n, parameters, memory[n])
+    elif number == ONLINE_LP:
+        for n in range(start, stop):
+            multiplier[n] = online_lp.decide(seen, n, parameters, memory[n])

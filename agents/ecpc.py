@@ -55,7 +55,7 @@ class ExpectedCostPerClick(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row(self._cost(market))
+        return row({COST: self._cost(market)})
 
     def _cost(self, market: PublicFacts) -> float:
         return cost_known(market) if self.cost is None else self.cost

@@ -3,9 +3,11 @@
 import numpy as np
 
 from adsim.kernels.jit import inline, jit
-from adsim.kernels.settlement import CONVERSIONS, PREDICTED_VALUE, VALUE
+from adsim.kernels.settlement import CONVERSIONS, EXPOSURES, PREDICTED_VALUE, VALUE
 from adsim.types import PublicFacts
 
+UNIT = 3
+"""Parameter of rules that need a unit of money: NaN where not given."""
 PRIOR_CONVERSIONS = 20.0
 """Weight of the predictor's own claim against what was realised, in conversions."""
 
@@ -14,6 +16,11 @@ def share_of_rest(market: PublicFacts, tick: int) -> float:
     """The coming tick's expected share of the opportunities that are left."""
     rest = market.traffic_share[tick:].sum()
     return float(market.traffic_share[tick] / rest) if rest > 0 else 1.0
+
+
+def opportunities_before(market: PublicFacts, tick: int) -> int:
+    """How many opportunities are expected before a tick begins."""
+    return round(market.traffic_share[:tick].sum() * market.opportunities)
 
 
 @jit
@@ -51,3 +58,15 @@ def start_multiplier(seen, n, cost):
     elif seen.target_roi[n] > 0:
         start = 1 / seen.target_roi[n]
     return start
+
+
+@inline
+def unit_of(seen, n, parameters):
+    """Money that papers scale to 1: given, or the mean value won so far, or the budget's rate if that is more."""
+    unit = parameters[UNIT]
+    if np.isnan(unit):
+        exposures, rate = seen.total[n, EXPOSURES], seen.budget[n] / seen.opportunities
+        unit = seen.total[n, PREDICTED_VALUE] / exposures if exposures > 0 else 0.0
+        if rate < np.inf:
+            unit = max(unit, rate)
+    return unit

@@ -109,4 +109,4 @@ class Feedback(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row(self.step, cost_known(market))
+        return row({STEP: self.step, COST: cost_known(market)})

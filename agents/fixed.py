@@ -31,4 +31,4 @@ class Fixed(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row(self.multiplier)
+        return row({MULTIPLIER: self.multiplier})

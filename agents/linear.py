@@ -48,7 +48,7 @@ class Linear(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row(self.b0, self._average_value(market))
+        return row({B0: self.b0, AVERAGE: self._average_value(market)})
 
     def bids(self, value: Floats, multiplier: float) -> Floats:
         """Bids for a log, multiplied before divided: bids rounded down are those of published replays."""

@@ -61,4 +61,5 @@ class PidPacing(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row(self.proportional, self.integral, self.derivative, cost_known(market))
+        gains = {PROPORTIONAL: self.proportional, INTEGRAL: self.integral, DERIVATIVE: self.derivative}
+        return row({**gains, COST: cost_known(market)})

@@ -1,29 +1,51 @@
 """What the built-in agents share: a compiled rule for each campaign, called from Python or from a compiled market."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adsim.agents.base import Agent
-from adsim.agents.estimates import share_of_rest
+from adsim.agents.estimates import opportunities_before, share_of_rest
+from adsim.kernels.counter import stream
+from adsim.kernels.landscape import BINS
 from adsim.types import Constraints, Floats, Observation, PublicFacts, Totals
 
 MEMORY = 8
 """Numbers that a rule remembers of a campaign."""
-PARAMETERS = 8
+PARAMETERS = 12
 """Numbers that a rule takes from its agent."""
-FIXED, TRUTHFUL, LINEAR, ECPC, PID, FEEDBACK, STOCK_DUAL = range(7)
+(
+    FIXED,
+    TRUTHFUL,
+    LINEAR,
+    ECPC,
+    PID,
+    FEEDBACK,
+    STOCK_DUAL,
+    RETURN_ON_SPEND,
+    MIRROR_DESCENT,
+    COUPLED,
+    THROTTLING,
+    ONLINE_LP,
+) = range(12)
 """Numbers of the rules, for `adsim.agents.dispatch`."""
 
 
 class Seen(NamedTuple):
-    """What the rules of ``N`` campaigns know before a tick; the rule of campaign ``n`` uses row ``n`` alone."""
+    """What the rules of ``N`` campaigns know when they decide; the rule of campaign ``n`` uses row ``n`` alone."""
 
     tick: int
     share: float
-    """The coming tick's expected share of the opportunities that are left."""
+    """The tick's expected share of the opportunities that were left when it began."""
+    elapsed: int
+    """Opportunities so far."""
+    step: int
+    """Opportunities since the last decision."""
+    opportunities: int
+    """Of the period."""
     negative_bids: bool
     """Whether the mechanism takes them."""
     value_per_conversion: Floats
@@ -37,7 +59,7 @@ class Seen(NamedTuple):
     stock: Floats
     """Conversions for the period, inf without a limit; (N,)."""
     last: Floats
-    """Totals of the last tick; (N, 8), columns as in `adsim.types.Totals`, named in `adsim.kernels.settlement`."""
+    """Totals since the last decision; (N, 8), columns as in `adsim.types.Totals`, see `adsim.kernels.settlement`."""
     total: Floats
     """Totals since the period began; same columns."""
     to_beat: Floats
@@ -46,6 +68,10 @@ class Seen(NamedTuple):
     """(N,)"""
     stock_left: Floats
     """(N,)"""
+    key: NDArray[np.uint64]
+    """Of a random stream of its own; (N,)."""
+    landscape: Floats
+    """Of all opportunities so far, see `adsim.kernels.landscape`; (N, BINS, 2), or (0, BINS, 2) where nobody asks."""
 
 
 class Rule(Agent):
@@ -59,9 +85,16 @@ class Rule(Agent):
     ----------
     number : int
         The rule's number in `adsim.agents.dispatch`.
+    every : int
+        Opportunities between decisions; 0 for a rule that decides once a tick. Where the market is not compiled, in
+        a log replay, every rule decides once a tick.
+    landscape : bool
+        Whether the rule reads ``seen.landscape``.
     """
 
     number: ClassVar[int]
+    landscape: ClassVar[bool] = False
+    every: int = 0
 
     @abstractmethod
     def parameters(self, market: PublicFacts) -> Floats:
@@ -86,6 +119,9 @@ class Rule(Agent):
         self._seen = Seen(
             tick=0,
             share=1.0,
+            elapsed=0,
+            step=0,
+            opportunities=int(market.opportunities),
             negative_bids=bool(market.negative_bids),
             value_per_conversion=np.array(constraints.value_per_conversion, np.float64),
             maximizes_value=np.array(constraints.maximizes_value, np.bool_),
@@ -97,30 +133,35 @@ class Rule(Agent):
             to_beat=to_beat,
             budget_left=budget_left,
             stock_left=stock_left,
+            key=np.array([stream(0, i) for i in range(n)], np.uint64),
+            landscape=np.zeros((0, BINS, 2)),
         )
         self._parameters = self.parameters(market)
         self._memory = np.zeros((n, MEMORY))
 
     def act(self, observation: Observation) -> Floats:
         """Multipliers for the coming tick, each campaign's by the rule; shape (n,)."""
-        from adsim.agents.dispatch import decide  # which imports all rules, and they this module
+        from adsim.agents.dispatch import decide_group  # which imports all rules, and they this module
 
-        share = share_of_rest(self.market, observation.tick)
-        seen = self._seen._replace(tick=int(observation.tick), share=share)
+        tick = int(observation.tick)
+        elapsed = opportunities_before(self.market, tick)
+        step = elapsed - opportunities_before(self.market, tick - 1) if tick > 0 else 0
+        seen = self._seen._replace(tick=tick, share=share_of_rest(self.market, tick), elapsed=elapsed, step=step)
         seen.last.T[:] = observation.last
         seen.total.T[:] = observation.total
         seen.to_beat[:] = observation.score_to_beat
         seen.budget_left[:] = observation.budget_left
         seen.stock_left[:] = observation.stock_left
         multiplier = np.empty(len(seen.budget))
-        decide(self.number, seen, self._parameters, self._memory, multiplier)
+        decide_group(self.number, seen, self._parameters, self._memory, multiplier, 0, multiplier.size)
         return multiplier
 
 
-def row(*values: float) -> Floats:
-    """Parameters, padded with zeros; (PARAMETERS,)."""
+def row(values: Mapping[int, float | None]) -> Floats:
+    """Parameters at their places, NaN for None, zeros elsewhere; (PARAMETERS,)."""
     parameters = np.zeros(PARAMETERS)
-    parameters[: len(values)] = values
+    for place, value in values.items():
+        parameters[place] = np.nan if value is None else value
     return parameters
 
 

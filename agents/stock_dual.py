@@ -59,4 +59,4 @@ class StockDual(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row(self.step)
+        return row({STEP: self.step})

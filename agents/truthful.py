@@ -18,4 +18,4 @@ class Truthful(Rule):
 
     def parameters(self, market: PublicFacts) -> Floats:
         """None; see `Rule.parameters`."""
-        return row()
+        return row({})

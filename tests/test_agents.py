@@ -196,7 +196,7 @@ def test_a_stock_dual_rises_ahead_of_plan_and_falls_behind_it() -> None:
         np.array([10.0, 10.0]), np.ones(2, bool), np.full(2, np.inf), np.array([2.0, 4.0]), np.array([100.0, np.inf])
     )
     agent = registry.create("agents", "stock_dual", {"step": 0.5})
-    agent.reset(terms, PublicFacts("lpa", True, np.full(4, 0.25), None))
+    agent.reset(terms, PublicFacts("lpa", True, np.full(4, 0.25), 1000, None))
     multipliers, total = [], np.zeros((8, 2))
     for tick, sold in enumerate([0.0, 50.0, 1.0]):
         last = np.zeros((8, 2))
@@ -355,7 +355,7 @@ TERMS = Constraints(
     target_roi=np.array([2.0, 3.0, 1.5]),
     stock=np.array([20.0, np.inf, 30.0]),
 )
-FACTS = PublicFacts("gsp", False, np.full(4, 0.25), History(0.05, 2.0))
+FACTS = PublicFacts("gsp", False, np.full(4, 0.25), 1000, History(0.05, 2.0))
 
 
 def observations(rng: np.random.Generator) -> list[Observation]:

@@ -37,6 +37,15 @@ def test_a_market_of_several_cannot_be_recorded(tmp_path: Path) -> None:
         record(adsim.load_scenario("quickstart"), tmp_path / "log.txt")
 
 
+def test_phases_of_prices_are_recorded_and_those_of_values_cannot_be(tmp_path: Path) -> None:
+    path, dear = tmp_path / "log.txt", SMALL.replace({"phases.price": [1.0, 3.0]})
+    record(dear, path, seed=3)
+    truth = adsim.Market(dear, seed=3).hindsight()
+    np.testing.assert_array_equal(open_log(path).read().price, np.rint(1000 * truth.price))
+    with pytest.raises(ScenarioError, match=r"all worth the same: drop phases\.value"):
+        record(SMALL.replace({"phases.value": [1.0, 3.0]}), path)
+
+
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         record(SMALL, tmp_path / "missing" / "log.txt")

@@ -281,7 +281,7 @@ SEEN = Observation(0, *[Totals(*np.zeros((8, 1)))] * 2, *np.zeros((3, 1)))
 
 
 def test_linear_agent() -> None:
-    market = PublicFacts("second_price", False, np.ones(1), History(0.25, 8.0))
+    market = PublicFacts("second_price", False, np.ones(1), 1, History(0.25, 8.0))
     agent = Linear(b0=10)
     agent.reset(constraints([0, 0]), market)
     assert agent.act(SEEN).tolist() == [40.0, 40.0]
@@ -296,7 +296,7 @@ def test_linear_agent() -> None:
 
 
 def test_ecpc_agent() -> None:
-    market = PublicFacts("second_price", False, np.ones(1), History(0.25, 8.0))
+    market = PublicFacts("second_price", False, np.ones(1), 1, History(0.25, 8.0))
     agent = ExpectedCostPerClick()
     agent.reset(constraints([0, 2], value=4.0), market)
     assert agent.act(SEEN).tolist() == [2.0, 2.0]

@@ -162,7 +162,7 @@ CASES: list[tuple[str, type[Agent], dict[str, float]]] = [
 
 # what they see
 
-FACTS = PublicFacts("gsp", False, np.ones(1), None)
+FACTS = PublicFacts("gsp", False, np.ones(1), 1000, None)
 
 
 class Period:
@@ -212,7 +212,7 @@ def periods(draw: st.DrawFn) -> Period:
     scale = draw(arrays(np.float64, (8, n), elements=st.sampled_from([0.0, 0.01, 1.0, 50.0])))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     share = rng.uniform(0.01, 1, ticks) * (rng.random(ticks) < often)
-    facts = PublicFacts("lpa", draw(st.booleans()), share / max(share.sum(), 0.01), history)
+    facts = PublicFacts("lpa", draw(st.booleans()), share / max(share.sum(), 0.01), 1000, history)
     happened = scale * rng.uniform(0, 1, (ticks, 8, n)) * (rng.random((ticks, 1, n)) < often)
     to_beat = np.where(rng.random((ticks, n)) < often, rng.uniform(0, 2, (ticks, n)), np.nan)
     happened[0] = 0
@@ -270,7 +270,7 @@ def test_a_group_leaves_the_others_alone(number: int) -> None:
     rng = np.random.default_rng(number)
     agent = registry.create("agents", "feedback", {})
     agent.reset(
-        Constraints(np.ones(5), np.ones(5, bool), *np.ones((3, 5))), PublicFacts("gsp", False, np.ones(1), None)
+        Constraints(np.ones(5), np.ones(5, bool), *np.ones((3, 5))), PublicFacts("gsp", False, np.ones(1), 1000, None)
     )
     seen = agent._seen._replace(tick=1)
     for field in (seen.last, seen.total, seen.budget_left, seen.stock_left):
@@ -307,7 +307,7 @@ def test_parameters_are_padded_and_what_is_not_known_is_nan(name: str, cost_at: 
 def test_totals_of_another_number_of_campaigns_are_refused() -> None:
     agent = registry.create("agents", "feedback", {})
     agent.reset(
-        Constraints(np.ones(3), np.ones(3, bool), *np.ones((3, 3))), PublicFacts("gsp", False, np.ones(1), None)
+        Constraints(np.ones(3), np.ones(3, bool), *np.ones((3, 3))), PublicFacts("gsp", False, np.ones(1), 1000, None)
     )
     for totals, rest in ((2, 3), (3, 2), (4, 4)):
         last, left = Totals(*np.zeros((8, totals))), np.ones(rest)

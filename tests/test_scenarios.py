@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import adsim
+from adsim.agents.oracle import best_threshold
 from adsim.errors import AdsimError, ScenarioError
 from adsim.market.scenario import scenario_names
 
@@ -20,6 +21,35 @@ def test_a_shipped_scenario_says_what_it_shows_and_runs(name: str) -> None:
     result = adsim.Market(scenario.replace(changes), seed=1).run()
     assert result.summary["revenue"] > 0
     assert np.isfinite(result.campaigns[["value", "spend"]].to_numpy()).all()
+
+
+OPTIMA = {
+    "budget_pacing": (1 / np.sqrt(0.6) - 1, 0.1582),
+    "budget_periodic": (0.346, 0.1712),
+    "budget_adversarial": (3.29, 0.793),
+}
+"""Dual and utility per opportunity of the best in hindsight as the files state them, from integrals over the laws."""
+
+
+@pytest.mark.parametrize("name", OPTIMA)
+def test_a_budget_scenario_has_the_optimum_that_it_states(name: str) -> None:
+    scenario = adsim.load_scenario(name)
+    hindsight, budget = adsim.Market(scenario, seed=1).hindsight(), scenario.campaigns[0].budget
+    assert budget is not None
+    multiplier = best_threshold(hindsight, budget.range()[0], 0.0, maximizes_value=False)
+    won = multiplier * hindsight.predicted_value >= hindsight.price
+    dual, utility = OPTIMA[name]
+    assert hindsight.cost[won].sum() == pytest.approx(0.1 * won.size, rel=1e-3)
+    assert (hindsight.value - hindsight.cost)[won].sum() / won.size == pytest.approx(utility, rel=0.02)
+    assert 1 / multiplier == pytest.approx(1 + dual, rel=0.02)
+
+
+def test_budget_value_has_the_optimum_that_it_states() -> None:
+    hindsight = adsim.Market(adsim.load_scenario("budget_value"), seed=1).hindsight()
+    multiplier = best_threshold(hindsight, 6400.0, 1.0)
+    won = multiplier * hindsight.predicted_value >= hindsight.price
+    assert multiplier == pytest.approx(0.768, rel=0.01)
+    assert hindsight.value[won].sum() / hindsight.cost[won].sum() == pytest.approx(1.87, rel=0.01)
 
 
 def test_replace_keeps_everything_else() -> None:

@@ -8,9 +8,8 @@ from rich.table import Table
 import adsim
 from adsim.cli import console
 from adsim.cli.app import app
-from adsim.cli.options import Json, Out, Seed, Seeds, checked_folder, split
+from adsim.cli.options import Json, Out, Seed, Seeds, checked_folder, horizons, split
 from adsim.cli.saving import save, saved
-from adsim.errors import AdsimError
 
 if TYPE_CHECKING:
     from adsim.experiments.channel_study import Study
@@ -28,7 +27,9 @@ def channels_(
     ],
     budget: Annotated[float, typer.Option(help="Money a period over all channels, on average.", show_default=False)],
     target_roi: Annotated[float, typer.Option(help="Value to spend over all channels, at least; 0 for none.")] = 0.0,
-    periods: Annotated[str, typer.Option(metavar="FROM:TO", help="Horizons, each twice the last.")] = "250:8000",
+    periods: Annotated[
+        str, typer.Option(metavar="A:B", help="Horizons: A, twice A, ... up to B; or a list.")
+    ] = "250:8000",
     seed: Seed = 0,
     seeds: Seeds = 20,
     out: Out = None,
@@ -43,7 +44,7 @@ def channels_(
     with console.progress("periods") as progress:
         found = study(
             [MarketChannel(market) for market in markets],
-            _doubled(periods),
+            horizons(periods, "--periods"),
             seeds,
             budget=budget,
             target_roi=target_roi,
@@ -58,18 +59,6 @@ def channels_(
         console.print_json(**found.summary())
     else:
         console.show(_gap_table(found), *_notes(found), *saved(folder))
-
-
-def _doubled(text: str) -> list[int]:
-    """Horizons from the first to the last, doubling."""
-    first, _, last = text.partition(":")
-    try:
-        span, end = int(first), int(last)
-    except ValueError:
-        span, end = 0, 0
-    if not 0 < span < end:
-        raise AdsimError(f"--periods {text}: expected FROM:TO, two whole numbers, such as 250:8000.")
-    return [span * 2**k for k in range((end // span).bit_length())]
 
 
 def _gap_table(found: "Study") -> Table:

@@ -53,8 +53,8 @@ class ImpressionEnv(LockstepEnv):
     log : str, Path or Impressions, optional
         A log of any registered format, or one that was read.
     max_price : float, optional
-        In a scenario's market, the highest price; unless given, the one that beats 99.9 % of the competition, and
-        twice the reserve at least.
+        In a scenario's market, the highest price; unless given, the one that beats 99.9 % of the competition in its
+        dearest phase, and twice the reserve at least.
     episode : int
         On a log: impressions of an episode (N).
     c0 : float

@@ -145,8 +145,8 @@ class MarketEngine(ImpressionEngine):
     size : int
         How many (E).
     max_price : float, optional
-        Highest price that can be bid; that which beats 99.9 % of the competition unless given, and twice the reserve
-        at least.
+        Highest price that can be bid; that which beats 99.9 % of the competition in its dearest phase unless given,
+        and twice the reserve at least.
 
     Raises
     ------
@@ -309,7 +309,8 @@ def _terms(scenario: Scenario, max_price: float | None) -> states.Terms:
         )
     if max_price is None:
         quantile = competition.price.sample(np.array([HIGHEST_QUANTILE]), np.zeros(1, np.int64))[0]
-        max_price = max(float(quantile), 2 * auction.reserve)
+        dearest = max(scenario.phases.price or (1.0,)) if scenario.phases else 1.0
+        max_price = max(float(quantile) * dearest, 2 * auction.reserve)
     if not 0 < max_price < UNCAPPED:
         raise EnvError(f"max_price = {max_price!r}: must be a positive price per exposure.")
     campaign, expected = scenario.campaigns[0], scenario.market.outcomes == "expected"

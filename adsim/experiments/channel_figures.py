@@ -1,34 +1,22 @@
 """Figures of several channels: each function takes results and returns a matplotlib figure."""
 
+from itertools import cycle
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from adsim.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    grouped,
-    label_ends,
-    logarithmic,
-    note,
-    panels,
-    styled,
-)
-from adsim.experiments.channel_study import EVEN, FIXED, LEARNER, Study
+from adsim.drawing import BLUE, INK, VERMILLION, grouped, label_ends, logarithmic, note, panels, styled
+from adsim.experiments import growth_figures as growth
+from adsim.experiments.channel_study import EVEN, FIXED, LEARNER, OPTIMUM, Study
 from adsim.experiments.channels import KnapsackChannel
 from adsim.experiments.levers import global_optimum, lever_optimum
 
 NAMES = {LEARNER: "SGD-UCB", EVEN: "even split", FIXED: "best fixed split"}
-COLORS = {LEARNER: BLUE, EVEN: GREY, FIXED: ORANGE}
-CHANNEL_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+DOTTED: Any = {"color": INK, "linewidth": 1.2, "linestyle": (0, (1, 2))}
 PAPER = -1 / 3
 """Exponent of the paper's bound on the gap a period."""
 SCALES = np.geomspace(1, 100, 9)
@@ -45,40 +33,23 @@ def learning(found: Study) -> Figure:
     note(
         figure,
         "Bands: 95 % intervals over seeds. Gap: what the best mixture of budgets brings on the same periods, less "
-        "what was brought, a period. Dashed: the mixture's own spend.",
+        "what was brought, a period.\nDashed: the mixture's own spend. Dotted: the slope \N{MINUS SIGN}1/3; 1 / (1 + X).",
     )
     return figure
 
 
 def _gaps(axes: Axes, found: Study) -> None:
-    """Mean gap of each policy where it is positive, log-log."""
+    """Mean gap of each policy, log-log."""
     row = found.exponents.set_index("policy").loc[LEARNER]
     power = f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f})".replace("-", "\N{MINUS SIGN}")
+    table = found.table[found.table["policy"] != OPTIMUM].rename(columns={"periods": "horizon", "gap": "mean"})
+    growth.scale(axes, table)
+    growth.lines(axes, table, "policy")
+    horizons, learned = np.unique(table["horizon"]), table[table["policy"] == LEARNER]
+    axes.plot(horizons, learned["mean"].iloc[0] * (horizons / horizons[0]) ** PAPER, **DOTTED)
     axes.set_title(f"Gap a period; exponent {power}", fontweight="bold")
-    axes.set(xscale="log", yscale="log", xlabel="periods", ylabel="gap in conversion value a period")
-    shown = found.table[found.table["gap"] > 0]
-    if shown.empty:
-        return
-    ends = []
-    for policy, part in shown.groupby("policy", sort=False):
-        color, low = COLORS[str(policy)], part["low"].where(part["low"] > 0, part["gap"])
-        axes.fill_between(part["periods"], low, part["high"], color=color, alpha=0.15, linewidth=0)
-        axes.plot(part["periods"], part["gap"], color=color, marker="o", markersize=4.5)
-        ends.append((float(part["gap"].iloc[-1]), NAMES[str(policy)], color))
-    first, last = float(found.table["periods"].min()), float(found.table["periods"].max())
-    learned = found.table[found.table["policy"] == LEARNER]
-    guide = float(learned["gap"].iloc[0]) * np.array([1, (last / first) ** PAPER])
-    if guide[0] > 0:
-        axes.plot([first, last], guide, color=INK, linewidth=1, linestyle=(0, (1, 2)))
-        ends.append((guide[1], "slope \N{MINUS SIGN}1/3", INK))
-    logarithmic(axes.xaxis, first, last)
-    logarithmic(axes.yaxis, *_rounded(shown))
-    label_ends(axes, last, ends)
-
-
-def _rounded(shown: pd.DataFrame) -> tuple[float, float]:
-    """Limits around the gaps."""
-    return float(shown["gap"].min()) / 1.6, float(shown["gap"].max()) * 1.6
+    axes.set(xlabel="periods", ylabel="gap in conversion value a period")
+    growth.label(axes, table, "policy", NAMES)
 
 
 def _share(axes: Axes, found: Study) -> None:
@@ -86,8 +57,7 @@ def _share(axes: Axes, found: Study) -> None:
     axes.set_title("Spend by channel, share of the budget", fontweight="bold")
     axes.set(xlabel="period", ylim=(0, 1.05))
     ends = []
-    for number, (name, part) in enumerate(found.shares.groupby("channel", sort=False)):
-        color = CHANNEL_COLORS[number % len(CHANNEL_COLORS)]
+    for color, (name, part) in zip(cycle(growth.COLORS), found.shares.groupby("channel", sort=False), strict=False):
         axes.plot(part["period"], part["spend"], color=color)
         axes.axhline(float(part["optimum"].iloc[0]), color=color, linewidth=1.4, linestyle=(0, (4, 2)))
         ends.append((float(part["spend"].iloc[-1]), str(name).removeprefix("channel_"), color))
@@ -105,7 +75,7 @@ def _counter_example(axes: Axes) -> None:
     axes.set_ylabel("share of the optimum")
     axes.plot(reached["x"], reached["budget"], color=BLUE, marker="o", markersize=4.5)
     axes.plot(reached["x"], reached["roi"], color=VERMILLION, marker="o", markersize=4.5)
-    axes.plot(reached["x"], 1 / (1 + reached["x"]), color=INK, linewidth=1, linestyle=(0, (1, 2)))
+    axes.plot(reached["x"], 1 / (1 + reached["x"]), **DOTTED)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     logarithmic(axes.xaxis, SCALES[0], SCALES[-1])
     ends = [(float(reached[each].iloc[-1]), each, color) for each, color in (("budget", BLUE), ("roi", VERMILLION))]

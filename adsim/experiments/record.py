@@ -23,7 +23,8 @@ def record(scenario: Scenario, path: Path, seed: int = 0) -> int:
     Raises
     ------
     ScenarioError
-        When the scenario has several campaigns, no posted competition, or conversions that are not clicks.
+        When the scenario has several campaigns, no posted competition, conversions that are not clicks, or
+        phases with values of their own.
     OutputError
         When the file cannot be written.
     """
@@ -34,6 +35,8 @@ def record(scenario: Scenario, path: Path, seed: int = 0) -> int:
             f"scenario '{scenario.name}': a click log needs one campaign, posted competition and cvr = 1, "
             "as display_rtb has."
         )
+    if scenario.phases is not None and scenario.phases.value is not None:
+        raise ScenarioError(f"scenario '{scenario.name}': a log's clicks are all worth the same: drop phases.value.")
     unlimited = {"campaigns.0.agent": f"fixed:multiplier={WINS_ALL:g}", "campaigns.0.budget": 1e12}
     market = Market(scenario.replace({**unlimited, "market.outcomes": "sampled"}), seed)
     clicks = np.zeros(scenario.market.opportunities, np.int64)

@@ -161,7 +161,7 @@ def _check(rules: Rules, bidders: Sequence[str], c0: Sequence[float]) -> None:
 def _play(agent: Agent, auctions: Auctions, budget: int, rules: Rules, history: History) -> Counts:
     """Impressions, clicks and cost of every episode, shape (episodes, 3)."""
     cuts = rules.episode * np.arange(rules.ticks + 1) // rules.ticks
-    market = PublicFacts("second_price", False, np.diff(cuts) / rules.episode, history)
+    market = PublicFacts("second_price", False, np.diff(cuts) / rules.episode, rules.episode, history)
     constraints = Constraints(
         value_per_conversion=np.ones(1),
         maximizes_value=np.ones(1, dtype=np.bool_),

@@ -121,6 +121,16 @@ def basket_amounts(key, sigma, constant, first, value, basket, amount, bound, wi
 
 
 @jit
+def constant_amounts(value, amount, bound, width):
+    """Value of a conversion: the campaign's value."""
+    for n in range(value.size):
+        v, row = value[n], amount[n]
+        bound[n] = v
+        for t in range(np.uint64(width)):
+            row[t] = v
+
+
+@jit
 def independent_amounts(key, kind, a, b, first, value, amount, bound, width):
     """Value of a conversion: the campaign's value times an own draw for each opportunity."""
     for n in range(value.size):
@@ -131,6 +141,31 @@ def independent_amounts(key, kind, a, b, first, value, amount, bound, width):
             row[t] = v * row[t]
             largest = max(largest, row[t])
         bound[n] = largest
+
+
+@jit
+def scale_phases(cuts, factor, first, width, rows, begin, end):
+    """Multiply ``rows[begin:end]`` by the factor of each opportunity's phase; returns the largest factor on the tile.
+
+    Phase ``p`` lasts from opportunity ``cuts[p]`` of the period to ``cuts[p + 1]``.
+    """
+    p, after = 0, factor.size
+    while after - p > 1:
+        middle = (p + after) // 2
+        if cuts[middle] <= first:
+            p = middle
+        else:
+            after = middle
+    largest = factor[p]
+    while p < factor.size and cuts[p] < first + width:
+        x, start, stop = factor[p], max(cuts[p] - first, 0), min(cuts[p + 1] - first, width)
+        largest = max(largest, x)
+        for n in range(begin, end):
+            row = rows[n]
+            for t in range(np.uint64(start), np.uint64(stop)):
+                row[t] *= x
+        p += 1
+    return largest
 
 
 @jit

@@ -21,6 +21,10 @@ class _Distribution(BaseModel):
         """Smallest and largest value that can be drawn."""
         raise NotImplementedError
 
+    def scaled(self, factor: float) -> "_Distribution":
+        """That of draws times a positive factor."""
+        raise NotImplementedError
+
 
 class Constant(_Distribution):
     """The same number for all."""
@@ -39,6 +43,10 @@ class Constant(_Distribution):
     def range(self) -> tuple[float, float]:
         """The number."""
         return self.value, self.value
+
+    def scaled(self, factor: float) -> "Constant":
+        """The number times the factor."""
+        return Constant(value=self.value * factor)
 
 
 class Uniform(_Distribution):
@@ -62,6 +70,10 @@ class Uniform(_Distribution):
         """Both ends."""
         return self.low, self.high
 
+    def scaled(self, factor: float) -> "Uniform":
+        """Between the ends times the factor."""
+        return Uniform(distribution="uniform", low=self.low * factor, high=self.high * factor)
+
 
 class LogNormal(_Distribution):
     """``median * exp(sigma z)``, z standard normal."""
@@ -80,6 +92,10 @@ class LogNormal(_Distribution):
         """Positive, without a bound."""
         return np.nextafter(0, 1), np.inf
 
+    def scaled(self, factor: float) -> "LogNormal":
+        """Around the median times the factor."""
+        return LogNormal(distribution="lognormal", median=self.median * factor, sigma=self.sigma)
+
 
 class Values(_Distribution):
     """A list that the campaigns take in turn."""
@@ -94,6 +110,10 @@ class Values(_Distribution):
     def range(self) -> tuple[float, float]:
         """Smallest and largest of the list."""
         return min(self.values), max(self.values)
+
+    def scaled(self, factor: float) -> "Values":
+        """Each times the factor."""
+        return Values(distribution="values", values=tuple(value * factor for value in self.values))
 
 
 Distribution = Constant | Uniform | LogNormal | Values

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.agents.dispatch import decide_group
+from adsim.agents.dispatch import Groups, decide_group
 from adsim.agents.rule import Seen
 from adsim.kernels.auction import Candidates, Ranking, Rule
 from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import Accounts
 from adsim.market.loop import run_tick
+from adsim.market.pacing import Pacing
 from adsim.market.world import CONTEXTUAL, Scratch, Singles, Truth, World, world_of
 from adsim.mechanisms.clear import numbered, recompile
 from adsim.mechanisms.dispatch import NUMBERS
@@ -19,17 +20,6 @@ from adsim.types import Constraints, Floats
 
 LARGEST = 1e20
 """Multipliers stay below, so that bids are finite in float32."""
-
-
-class Groups(NamedTuple):
-    """Campaigns next to each other that one compiled rule bids for; G groups."""
-
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    number: NDArray[np.int64]
-    """See `adsim.agents.dispatch`."""
-    parameters: Floats
-    """(G, PARAMETERS)"""
 
 
 class Terms(NamedTuple):
@@ -46,6 +36,10 @@ class Terms(NamedTuple):
     """First opportunity of each tick, and the number of all; (ticks + 1,)."""
     rule: Rule
     groups: Groups
+    every: int
+    """See `Pacing`."""
+    listeners: NDArray[np.int64]
+    """See `Pacing`."""
 
 
 class Fleet(NamedTuple):
@@ -65,8 +59,16 @@ class Fleet(NamedTuple):
     """Of the coming tick, and afterwards of the last one; (E, N)."""
     memory: Floats
     """Of compiled rules; (E, N, MEMORY)."""
+    key: NDArray[np.uint64]
+    """Of the random streams of compiled rules; (E, N)."""
+    landscape: Floats
+    """See `adsim.kernels.landscape`; (E, N, BINS, 2), or without rows where nobody listens."""
     last: Floats
     """The last tick's part of the ledger; (E, N, 8)."""
+    latest: Floats
+    """The part since a campaign's last decision, of rules that decide between auctions; (E, N, 8)."""
+    booked: Floats
+    """The ledger at that decision; (E, N, 8)."""
     score_to_beat: Floats
     """Mean over the last tick's opportunities, see `Observation`; (E, N)."""
     offered: Floats
@@ -105,29 +107,42 @@ def account_of(accounts, e):
 
 
 @inline
-def decide(terms, fleet, tick, e):
-    """Let the compiled rules set their campaigns' multipliers."""
-    own, accounts, groups = fleet.constraints, fleet.accounts, terms.groups
-    seen = Seen(
+def seen_by(terms, fleet, tick, e, last):
+    """What the rules of market ``e`` know before a tick; ``last`` are totals since the last decision."""
+    own, accounts = fleet.constraints, fleet.accounts
+    first = terms.bounds[tick]
+    return Seen(
         tick,
         terms.share_of_rest[tick],
+        first,
+        first - terms.bounds[tick - 1] if tick > 0 else 0,
+        terms.bounds[terms.bounds.size - 1],
         terms.negative_bids,
         own.value_per_conversion[e],
         own.maximizes_value[e],
         own.budget[e],
         own.target_roi[e],
         own.stock[e],
-        fleet.last[e],
+        last,
         accounts.ledger[e],
         fleet.score_to_beat[e],
         accounts.budget_left[e],
         accounts.stock_left[e],
+        fleet.key[e],
+        fleet.landscape[e],
     )
-    memory, multiplier = fleet.memory[e], fleet.multiplier[e]
+
+
+@inline
+def decide(terms, fleet, tick, e):
+    """Let the compiled rules set their campaigns' multipliers, those that decide between auctions their first."""
+    groups, memory, multiplier = terms.groups, fleet.memory[e], fleet.multiplier[e]
+    seen = seen_by(terms, fleet, tick, e, fleet.last[e])
     for g in range(groups.number.size):
-        decide_group(
-            groups.number[g], seen, groups.parameters[g], memory, multiplier, groups.start[g], groups.stop[g]
-        )
+        if tick == 0 or groups.every[g] == 0:
+            decide_group(
+                groups.number[g], seen, groups.parameters[g], memory, multiplier, groups.start[g], groups.stop[g]
+            )
 
 
 @inline
@@ -196,6 +211,15 @@ def play(terms, fleet, room, events, tick, e):
             events,
             fleet.watched,
             offered,
+            Pacing(
+                terms.every,
+                terms.groups,
+                seen_by(terms, fleet, tick, e, fleet.latest[e]),
+                fleet.booked[e],
+                fleet.memory[e],
+                fleet.multiplier[e],
+                terms.listeners,
+            ),
             first,
             last,
             terms.window,

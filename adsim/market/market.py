@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adsim import registry
 from adsim.errors import AgentError
 from adsim.market.campaigns import Campaigns
-from adsim.market.loop import reveal_tick
 from adsim.market.markets import FIELDS, Markets, make_events
 from adsim.market.result import Result
+from adsim.market.reveal import hindsight
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Hindsight
 
@@ -105,21 +104,6 @@ class Market:
 
     def hindsight(self) -> Hindsight:
         """The whole period's truth for one campaign against posted prices."""
-        scenario, markets = self.scenario, self._bid_from_outside()
-        mechanism = registry.load("mechanisms", scenario.auction.mechanism)
-        alone = scenario.size == 1 and scenario.competition is not None and len(scenario.auction.slot_exposure) == 1
-        unscored = scenario.auction.beta == 0 and scenario.campaigns[0].quality.range() == (1.0, 1.0)
-        if not (alone and unscored and mechanism.pays_next_score):
-            raise AgentError(
-                "the truth is shown in markets with one campaign, posted competition and one slot under second "
-                "price, without quality or experience in the score."
-            )
-        opportunities = scenario.market.opportunities
-        arrays = [np.empty(opportunities) for _ in Hindsight._fields]
+        markets = self._bid_from_outside()
         markets.open()
-        room = markets.lay_out(0)
-        reveal_tick(markets.world, *room[:3], *arrays, 0, opportunities)
-        predicted, value, price, events = arrays
-        seen = float(scenario.auction.slot_exposure[0])
-        price = np.maximum(price, markets.terms.rule.reserve)
-        return Hindsight(predicted, value * seen, price, price * events * seen)
+        return hindsight(markets)

@@ -9,16 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
+from adsim.agents.dispatch import Groups
 from adsim.agents.rule import MEMORY, PARAMETERS, Rule
 from adsim.errors import AgentError, ScenarioError
 from adsim.kernels.auction import UNCAPPED
 from adsim.kernels.auction import Rule as AuctionRule
 from adsim.kernels.clearing import make_ranking, make_rule
 from adsim.kernels.counter import fill_streams
+from adsim.kernels.landscape import BINS
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
 from adsim.market.curve import tick_bounds, traffic_share
-from adsim.market.fleet import Fleet, Groups, Room, Terms, compile_for, lay_out, play_all
+from adsim.market.fleet import Fleet, Room, Terms, compile_for, lay_out, play_all
 from adsim.market.scenario import Scenario
 from adsim.market.supply import Seeds, draw_traits, make_tiles, make_world
 from adsim.market.world import Stream
@@ -105,10 +107,13 @@ class Markets:
         self.campaigns: Campaigns = make_campaigns(self.scenario, streams, traits, self._agents)
         self.world = make_world(self.scenario, streams, traits)
         self._quality = traits.quality.astype(np.float32)
-        self._keys = streams.streams(Stream.SCAN, 3)
+        self._keys = streams.streams(Stream.SCAN, 4)
 
     def _make_terms(self, window: int) -> Terms:
         scenario, share = self.scenario, self.traffic_share
+        compiled = self._compiled()
+        groups = self._rule_groups(compiled)
+        listening = [members for members, agent in compiled if agent.landscape]
         return Terms(
             mechanism=NUMBERS.get(scenario.auction.mechanism, -1),
             negative_bids=self._plugin.bids_may_be_negative,
@@ -117,7 +122,9 @@ class Markets:
             share_of_rest=share / np.cumsum(share[::-1])[::-1],
             bounds=tick_bounds(share, scenario.market.opportunities),
             rule=self._make_rule(),
-            groups=self._rule_groups(self._facts()),
+            groups=groups,
+            every=int(np.gcd.reduce(groups.every)) if groups.every.size else 0,
+            listeners=np.array([n for members in listening for n in range(members.start, members.stop)], np.int64),
         )
 
     def _make_rule(self) -> AuctionRule:
@@ -135,22 +142,27 @@ class Markets:
 
     def _facts(self) -> PublicFacts:
         mechanism, plugin = self.scenario.auction.mechanism, self._plugin
-        return PublicFacts(mechanism, plugin.bids_may_be_negative, self.traffic_share.copy(), None)
+        opportunities = self.scenario.market.opportunities
+        return PublicFacts(mechanism, plugin.bids_may_be_negative, self.traffic_share.copy(), opportunities, None)
 
     def _make_room(self) -> Room:
         tiles = make_tiles(self.world)
         rows, width = tiles.truth.ctr.shape
         return Room(*tiles, make_ranking(self.terms.rule.slots, rows, width, np.float32))
 
-    def _rule_groups(self, facts: PublicFacts) -> Groups:
-        """The campaigns whose agents are compiled rules."""
+    def _compiled(self) -> list[tuple[slice, Rule]]:
+        """The campaigns whose agents are compiled rules, and these."""
         agents = [(group, _make(group.agent)) for group in self.campaigns.groups if group.agent is not None]
-        compiled = [(group.members, agent) for group, agent in agents if _is_compiled(agent)]
+        return [(group.members, agent) for group, agent in agents if _is_compiled(agent)]
+
+    def _rule_groups(self, compiled: list[tuple[slice, Rule]]) -> Groups:
+        facts = self._facts()
         parameters = [agent.parameters(facts) for _, agent in compiled]
         return Groups(
             start=np.array([members.start for members, _ in compiled], np.int64),
             stop=np.array([members.stop for members, _ in compiled], np.int64),
             number=np.array([agent.number for _, agent in compiled], np.int64),
+            every=np.array([agent.every for _, agent in compiled], np.int64),
             parameters=np.array(parameters, np.float64).reshape(len(compiled), PARAMETERS),
         )
 
@@ -193,7 +205,11 @@ class Markets:
             cap=cap,
             multiplier=np.zeros((size, count)),
             memory=np.zeros((size, count, MEMORY)),
+            key=self._stream_keys(3),
+            landscape=np.zeros((size, count if self.terms.listeners.size else 0, BINS, 2)),
             last=np.zeros((size, count, FIELDS)),
+            latest=np.zeros((size, count, FIELDS)),
+            booked=np.zeros((size, count, FIELDS)),
             score_to_beat=np.full((size, count), np.nan),
             offered=np.zeros((size, count)),
             watched=self._watched,
@@ -203,9 +219,6 @@ class Markets:
         """Empty ledgers and full budgets."""
         scenario, constraints = self.scenario, self.campaigns.constraints
         size, count = constraints.budget.shape
-        clicks, conversions = np.empty((2, size, count), np.uint64)
-        fill_streams(np.ascontiguousarray(self._keys[:, 1]), 0, clicks)
-        fill_streams(np.ascontiguousarray(self._keys[:, 2]), 0, conversions)
         return Accounts(
             ledger=np.zeros((size, count, FIELDS)),
             budget=constraints.budget.copy(),
@@ -213,8 +226,8 @@ class Markets:
             stock_left=constraints.stock.copy(),
             to_beat=np.zeros((size, count + 1)),
             liquid_rate=liquid_rate,
-            click_key=clicks,
-            conversion_key=conversions,
+            click_key=self._stream_keys(1),
+            conversion_key=self._stream_keys(2),
             scan_key=np.ascontiguousarray(self._keys[:, :1]),
             exposure=np.array(scenario.auction.slot_exposure),
             charge_on=self.world.charge_on,
@@ -222,14 +235,20 @@ class Markets:
             pays_liquid_value=self._plugin.pays_liquid_value,
         )
 
+    def _stream_keys(self, column: int) -> NDArray[np.uint64]:
+        """Keys of one stream for each campaign; (E, N)."""
+        keys = np.empty((self.seeds.size, self.scenario.size), np.uint64)
+        fill_streams(np.ascontiguousarray(self._keys[:, column]), 0, keys)
+        return keys
+
     def close(self) -> None:
         """Let the threads go."""
         if self._pool is not None:
             self._pool.shutdown()
 
-    def lay_out(self, e: int) -> Room:
-        """A room prepared for the traffic of market ``e``."""
-        room = self.rooms[0]
+    def lay_out(self, e: int, room: Room | None = None) -> Room:
+        """A room prepared for the traffic of market ``e``: that of the calling thread, the first unless given."""
+        room = self.rooms[0] if room is None else room
         lay_out(self.terms, self.fleet, room, e)
         return room
 

@@ -13,6 +13,7 @@ from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
+from adsim.market.phases import PhasesTable
 from adsim.mechanisms.clear import check_exposure
 
 
@@ -189,6 +190,7 @@ class Scenario(_Table):
     auction: AuctionTable = AuctionTable()
     traffic: Traffic = ContextualTraffic()
     competition: CompetitionTable | None = None
+    phases: PhasesTable | None = None
     predictor: PredictorTable = PredictorTable()
     campaigns: tuple[CampaignTable, ...] = Field(min_length=1)
 
@@ -203,6 +205,8 @@ class Scenario(_Table):
         curve = self.traffic.curve
         if not isinstance(curve, str) and len(curve) != self.market.ticks:
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
+        if self.phases is not None:
+            self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if mechanism.pays_liquid_value:
             for number, campaign in enumerate(self.campaigns):
                 if campaign.target_roi is None and campaign.target_cpa is None:
@@ -235,6 +239,23 @@ class Scenario(_Table):
         for path, value in changes.items():
             _set(tables, path, value)
         return read_scenario(tables, f"scenario '{self.name}'")
+
+    def over(self, opportunities: int) -> "Scenario":
+        """The same market over another number of opportunities, budgets and stock in proportion.
+
+        Raises
+        ------
+        ScenarioError
+            When the number is not positive, or does not fit the phases.
+        """
+        factor = opportunities / self.market.opportunities
+        changes: dict[str, Any] = {"market.opportunities": opportunities}
+        for number, table in enumerate(self.campaigns):
+            for field in ("budget", "stock"):
+                drawn = getattr(table, field)
+                if drawn is not None:
+                    changes[f"campaigns.{number}.{field}"] = drawn.scaled(factor).model_dump(mode="json")
+        return self.replace(changes)
 
 
 def scenario_names() -> list[str]:

@@ -13,7 +13,7 @@ from adsim.kernels.tiles import tile_width
 from adsim.kernels.traffic import CONSTANT, DIMENSIONS, LOGNORMAL, UNIFORM
 from adsim.market.distributions import Constant, Distribution, LogNormal, Uniform
 from adsim.market.scenario import CampaignTable, ContextualTraffic, Scenario
-from adsim.market.world import CONTEXTUAL, INDEPENDENT, Scratch, Stream, Truth, World
+from adsim.market.world import CONTEXTUAL, INDEPENDENT, Phases, Scratch, Stream, Truth, World
 from adsim.types import Floats
 
 CHARGE_ON = {"exposure": EXPOSURE, "click": CLICK, "conversion": CONVERSION}
@@ -156,6 +156,7 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         amounts=amounts,
         posted=_compiled(scenario.competition.price) if scenario.competition else (CONSTANT, _ZERO, _ZERO),
         has_posted=scenario.competition is not None,
+        phases=_phases(scenario),
         has_errors=not perfect,
         ctr_error=_unbiased(errors.ctr_sigma, coarse=True),
         cvr_error=_unbiased(errors.cvr_sigma, coarse=True),
@@ -220,6 +221,14 @@ def _experience(traffic: ContextualTraffic) -> tuple[float, float, float]:
     own = table.sigma * float(np.sqrt(1 - correlation**2))
     growth = (slope * traffic.ctr_affinity) ** 2 / 2 + log_mean_exp(slope * traffic.ctr_noise) + log_mean_exp(own)
     return slope, own, float(np.log(table.mean)) - growth
+
+
+def _phases(scenario: Scenario) -> Phases:
+    """The period's phases, none without `[phases]`."""
+    table = scenario.phases
+    if table is None:
+        return Phases(np.zeros(1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    return Phases(table.cuts(scenario.market.opportunities), table.factors(table.value), table.factors(table.price))
 
 
 def _unbiased(sigma: float, *, coarse: bool = False) -> tuple[np.float32, np.float32]:

@@ -18,6 +18,17 @@ CONTEXTUAL, INDEPENDENT = range(2)
 Singles = NDArray[np.float32]
 
 
+class Phases(NamedTuple):
+    """Parts of the period with factors of their own; P of them, 0 where amounts and prices are not scaled."""
+
+    cuts: NDArray[np.int64]
+    """First opportunity of each, and the number of all; (P + 1,)."""
+    value: Singles
+    """Factor on the value of a conversion; (P,)."""
+    price: Singles
+    """Factor on the posted competing bid; (P,)."""
+
+
 class World(NamedTuple):
     """Parameters of the traffic of a market of ``N`` campaigns; of E markets, arrays have E rows, see `world_of`."""
 
@@ -34,7 +45,7 @@ class World(NamedTuple):
     cvr_direction: Singles
     cvr_noise: np.float32
     basket: tuple[np.float32, np.float32]
-    """Spread and constant of the logarithm of an opportunity's basket; without spread, amounts never change."""
+    """Spread and constant of the logarithm of an opportunity's basket; without spread, only phases change amounts."""
     has_experience: bool
     experience: tuple[np.float32, np.float32, np.float32]
     """Slope on the click logit, spread and constant of the logarithm of user experience."""
@@ -43,6 +54,7 @@ class World(NamedTuple):
     posted: tuple[int, np.float32, np.float32]
     """Distribution of the posted competing bid."""
     has_posted: bool
+    phases: Phases
     has_errors: bool
     ctr_error: tuple[np.float32, np.float32]
     """Spread and constant of the logarithm of the prediction error."""
@@ -55,8 +67,8 @@ class World(NamedTuple):
 class Stream:
     """Numbers of the random streams."""
 
-    CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, ERRORS, SCAN, CLICKS, CONVERSIONS = range(11)
-    COUNT = 11
+    CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, ERRORS, SCAN, CLICKS, CONVERSIONS, AGENTS = range(12)
+    COUNT = 12
 
 
 CONTEXT, CTR, CVR, BASKET, EXPERIENCE, AMOUNT, POSTED, ERRORS = range(8)
@@ -105,6 +117,7 @@ def world_of(world, e):
         world.amounts,
         world.posted,
         world.has_posted,
+        world.phases,
         world.has_errors,
         world.ctr_error,
         world.cvr_error,
@@ -125,6 +138,11 @@ def fill_tile(world, truth, scratch, candidates, first, width):
         traffic.independent_amounts(
             world.keys[AMOUNT], kind, a, b, first, world.value, truth.amount, scratch.bound, width
         )
+    phases, phased = world.phases, world.phases.value.size > 0
+    if phased:
+        largest = traffic.scale_phases(phases.cuts, phases.value, first, width, truth.amount, 0, count)
+        for n in range(count):
+            scratch.bound[n] *= largest
     if world.has_errors:
         traffic.predict_with_errors(
             world.keys[ERRORS],
@@ -147,6 +165,8 @@ def fill_tile(world, truth, scratch, candidates, first, width):
     if world.has_posted:
         kind, a, b = world.posted
         traffic.draw_row(world.keys[POSTED], kind, a, b, first, candidates.value[count], width)
+        if phased:
+            traffic.scale_phases(phases.cuts, phases.price, first, width, candidates.value, count, count + 1)
 
 
 @inline
@@ -172,3 +192,5 @@ def _contextual(world, truth, scratch, experience, first, count, width):
         traffic.basket_amounts(
             keys[BASKET], sigma, constant, first, world.value, scratch.basket, truth.amount, scratch.bound, width
         )
+    elif world.phases.value.size > 0:
+        traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)

@@ -1,0 +1,84 @@
+"""The truth about a period's traffic, written out: for hindsight optima and for oracles, never for other agents."""
+
+import numpy as np
+
+from adsim import registry
+from adsim.errors import AgentError
+from adsim.kernels.jit import jit
+from adsim.kernels.settlement import CONVERSION, EXPOSURE
+from adsim.market.fleet import Room
+from adsim.market.markets import Markets
+from adsim.market.world import fill_tile, world_of
+from adsim.types import Floats, Hindsight
+
+
+def hindsight(markets: Markets, e: int = 0, room: Room | None = None) -> Hindsight:
+    """The whole period's truth for the only campaign of market ``e`` against posted prices.
+
+    Parameters
+    ----------
+    markets : Markets
+        Opened.
+    e : int
+    room : Room, optional
+        Of the calling thread; the first one unless given.
+
+    Raises
+    ------
+    AgentError
+        When the market has other campaigns, several slots, or prices that are not the posted ones.
+    """
+    scenario = markets.scenario
+    mechanism = registry.load("mechanisms", scenario.auction.mechanism)
+    alone = scenario.size == 1 and scenario.competition is not None and len(scenario.auction.slot_exposure) == 1
+    unscored = scenario.auction.beta == 0 and scenario.campaigns[0].quality.range() == (1.0, 1.0)
+    if not (alone and unscored and mechanism.pays_next_score):
+        raise AgentError(
+            "the truth is shown in markets with one campaign, posted competition and one slot under second "
+            "price, without quality or experience in the score."
+        )
+    opportunities = scenario.market.opportunities
+    predicted, value, price, events = (np.empty(opportunities) for _ in Hindsight._fields)
+    _reveal_alone(markets.world, *markets.lay_out(e, room)[:3], e, predicted, value, price, events)
+    seen = float(scenario.auction.slot_exposure[0])
+    price = np.maximum(price, markets.terms.rule.reserve)
+    return Hindsight(predicted, value * seen, price, price * events * seen)
+
+
+def true_values(markets: Markets, e: int = 0, room: Room | None = None) -> Floats:
+    """True expected value of an exposure on each opportunity of market ``e`` to each campaign; (T, N)."""
+    values = np.empty((markets.scenario.market.opportunities, markets.scenario.size))
+    _reveal_values(markets.world, *markets.lay_out(e, room)[:3], e, values)
+    return values
+
+
+@jit
+def _reveal_alone(worlds, truth, scratch, candidates, e, predicted, value, price, events):
+    """What is in `Hindsight` of the first campaign, ``events`` being charged events per predicted one; (T,) each."""
+    world = world_of(worlds, e)
+    size = truth.ctr.shape[1]
+    for origin in range(0, predicted.size, size):
+        width = min(size, predicted.size - origin)
+        fill_tile(world, truth, scratch, candidates, origin, width)
+        for t in range(width):
+            predicted[origin + t] = candidates.value[0, t]
+            value[origin + t] = np.float64(truth.ctr[0, t]) * truth.cvr[0, t] * truth.amount[0, t]
+            price[origin + t] = candidates.value[candidates.value.shape[0] - 1, t]
+            events[origin + t] = 1.0
+            if world.charge_on != EXPOSURE:
+                events[origin + t] = np.float64(truth.ctr[0, t]) / candidates.rate[0, t]
+            if world.charge_on == CONVERSION:
+                events[origin + t] *= truth.cvr[0, t]
+
+
+@jit
+def _reveal_values(worlds, truth, scratch, candidates, e, values):
+    """True values of all campaigns; (T, N)."""
+    world = world_of(worlds, e)
+    size = truth.ctr.shape[1]
+    for origin in range(0, values.shape[0], size):
+        width = min(size, values.shape[0] - origin)
+        fill_tile(world, truth, scratch, candidates, origin, width)
+        for n in range(values.shape[1]):
+            for t in range(width):
+                values[origin + t, n] = np.float64(truth.ctr[n, t]) * truth.cvr[n, t] * truth.amount[n, t]
