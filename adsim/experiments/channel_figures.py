@@ -33,7 +33,8 @@ def learning(found: Study) -> Figure:
     note(
         figure,
         "Bands: 95 % intervals over seeds. Gap: what the best mixture of budgets brings on the same periods, less "
-        "what was brought, a period.\nDashed: the mixture's own spend. Dotted: the slope \N{MINUS SIGN}1/3; 1 / (1 + X).",
+        "what was brought, a period.\n"
+        "Dashed: the mixture's own spend. Dotted: the slope \N{MINUS SIGN}1/3; 1 / (1 + X).",
     )
     return figure
 
