@@ -66,8 +66,8 @@ def fraction(text: str) -> float:
         raise AdsimError(f"--c0 {text}: must be a number or a fraction, such as 1/32.") from None
 
 
-def horizons(text: str) -> list[int]:
-    """Lengths of ``--horizons``: a list, or ``a:b`` for a, twice a and so on to b at most.
+def horizons(text: str, option: str = "--horizons") -> list[int]:
+    """Lengths that an option gives: a list, or ``a:b`` for a, twice a and so on to b at most.
 
     >>> horizons("250:2000"), horizons("100,300")
     ([250, 500, 1000, 2000], [100, 300])
@@ -78,7 +78,7 @@ def horizons(text: str) -> list[int]:
     except ValueError:
         found = []
     if not found or min(found) < 1 or (colon and found[0] > found[1]):
-        raise AdsimError(f"--horizons {text}: must be whole numbers from 1, as 250,1000 or as 250:16000 to double.")
+        raise AdsimError(f"{option} {text}: must be whole numbers from 1, as 250,1000 or as 250:16000 to double.")
     if not colon:
         return found
     return [found[0] << doublings for doublings in range((found[1] // found[0]).bit_length())]
