@@ -35,7 +35,7 @@ def decide(seen, n, parameters, memory):
     of_target = (1 + inverse) / (own * inverse + target)
     if coupling == OPTIMAL:
         multiplier = (1 + inverse) / ((own + mu) * inverse + target)
-    elif coupling == LEAST:
+    elif coupling == LEAST or target == 0:  # without a target, there is nothing to shade
         multiplier = min(of_target, 1 / (own + mu))
     else:
         multiplier = of_target / (1 + mu)
@@ -59,7 +59,8 @@ class Coupled(Rule):
     target_start : float
         First lambda.
     budget_start : float, optional
-        First mu; unless given, what makes the budget's part of the first bid truthful. Algorithm 3 begins at 0.
+        First mu; unless given, what makes the budget's part of the first bid truthful, or 1 for the entropic
+        reference. Algorithm 3 begins at 0.
     reference : str
         Of mu: euclidean, entropic or scaled.
     buffer : float
@@ -98,8 +99,10 @@ class Coupled(Rule):
         self.target_step = require_positive("target_step", target_step)
         self.budget_step = require_positive("budget_step", budget_step)
         self.target_start = require_positive("target_start", target_start)
-        if budget_start is None and coupling == "sequential":
-            budget_start = 1.0 if reference == "entropic" else 0.0
+        if budget_start is None and reference == "entropic":
+            budget_start = 1.0
+        elif budget_start is None and coupling == "sequential":
+            budget_start = 0.0
         require_start = require_positive if reference == "entropic" else require_not_negative
         self.budget_start = None if budget_start is None else require_start("budget_start", budget_start)
         self.buffer = require_not_negative("buffer", buffer)

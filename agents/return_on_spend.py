@@ -73,7 +73,8 @@ class ReturnOnSpend(Rule):
         then (algorithm 2: never short of the target). The paper's buffer, of the order of 2 log T, would outlast
         most periods; about 1 is enough where lambda stays below e.
     unit : float, optional
-        Money that the paper scales to 1, its values lying in [0, 1]; the mean value won so far unless given.
+        Money that the paper scales to 1, its values lying in [0, 1]; unless given, the mean value won so far, or the
+        budget's rate if that is more.
     every : int
         Auctions between decisions.
 

@@ -84,7 +84,8 @@ class Market:
         if bids.shape != (ticks, size):
             raise AgentError(f"multipliers have shape {bids.shape}: must be {(ticks, size)}, (ticks, campaigns).")
         for tick in range(ticks):
-            markets.fleet.multiplier[0] = bids[tick]
+            if multipliers is not None:
+                markets.fleet.multiplier[0] = bids[tick]
             markets.run_tick(record)
             bids[tick] = markets.fleet.multiplier[0]
             history[tick + 1] = markets.fleet.accounts.ledger[0]

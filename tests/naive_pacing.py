@@ -1,0 +1,230 @@
+"""The papers' pseudo-code of the rules that decide between auctions, one campaign at a time, by Python's own numbers."""
+
+from collections.abc import Sequence
+from math import exp, inf, log, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from naive import EXHAUSTED
+
+
+class Terms(NamedTuple):
+    """A campaign and its period."""
+
+    opportunities: int
+    budget: float = inf
+    target: float = 0.0
+    utility: bool = False
+
+    @property
+    def rate(self) -> float:
+        return self.budget / self.opportunities
+
+
+class TargetDual:
+    """lambda of Feng, Padmanabhan & Wang 2023: algorithm 1, with a buffer algorithm 2."""
+
+    def __init__(self, terms: Terms, step: float, start: float, buffer: float) -> None:
+        pace = sqrt(terms.opportunities)
+        self.terms, self.alpha, self.log = terms, step / pace, log(start)
+        self.needed, self.saved, self.truthful = buffer * pace, 0.0, buffer > 0
+
+    def learn(self, value: float, payment: float, unit: float) -> None:
+        gain = (value - self.terms.target * payment) / unit
+        self.saved += gain
+        if self.truthful:
+            self.truthful = self.saved < self.needed
+        else:
+            self.log -= self.alpha * gain
+
+    @property
+    def inverse(self) -> float:
+        """1 / lambda, huge but finite where the target does not bind."""
+        if self.terms.target == 0:
+            return exp(600)
+        return 0.0 if self.truthful else exp(min(-self.log, 600))
+
+
+class BudgetDual:
+    """mu of Balseiro, Lu & Mirrokni 2023, or of Balseiro & Gur 2019 with the ceiling None: unit / rate."""
+
+    def __init__(
+        self, terms: Terms, reference: str, step: float, start: float | None, ceiling: float | None = inf
+    ) -> None:
+        self.terms, self.reference, self.eta = terms, reference, step / sqrt(terms.opportunities)
+        self.ceiling = ceiling
+        truthful = 0.0 if terms.utility else terms.target or 1.0
+        self.mu = (1.0 if reference == "entropic" else truthful) if start is None else start
+        if terms.budget == inf:
+            self.mu = 0.0
+
+    def learn(self, payment: float, unit: float, auctions: int) -> None:
+        rho = self.terms.rate
+        if rho == inf:
+            return
+        slack = (rho * auctions - payment) / unit
+        if self.reference == "entropic":
+            self.mu *= float(np.exp(-self.eta * slack))
+        elif self.reference == "euclidean":
+            self.mu = max(self.mu - self.eta * slack, 0.0)
+        else:
+            self.mu = max(self.mu - self.eta * slack / (rho / unit) ** 2, 0.0)
+        self.mu = min(self.mu, unit / rho if self.ceiling is None else self.ceiling)
+
+
+def ratio(above: float, below: float) -> float:
+    return min(above / below, 1e9) if below > 0 else 1e9
+
+
+class Bidder:
+    """What the rules share: the unit of money, and the two duals, either of which may be missing."""
+
+    target: TargetDual | None = None
+    budget: BudgetDual | None = None
+
+    def __init__(self, terms: Terms, unit: float | None = None) -> None:
+        self.terms, self.given = terms, unit
+        self.shown = self.won = 0.0
+
+    def multiplier(self) -> float:
+        raise NotImplementedError
+
+    def learn(self, auctions: int, shown: float, value: float, payment: float, trust: float = 1.0) -> None:
+        """What the last auctions brought: exposures, their predicted value, what was paid, sales per predicted ones."""
+        self.shown, self.won = self.shown + shown, self.won + value
+        unit = self.given
+        if unit is None:
+            rate = self.terms.rate if self.terms.rate < inf else 0.0
+            unit = max(self.won / self.shown if self.shown else 0.0, rate)
+        if unit > 0 and self.target:
+            self.target.learn(trust * value, payment, unit)
+        if unit > 0 and self.budget:
+            self.budget.learn(payment, unit, auctions)
+
+
+class Ros(Bidder):
+    def __init__(
+        self, terms: Terms, step: float = 1.0, start: float = 1.0, buffer: float = 0.0, unit: float | None = None
+    ) -> None:
+        super().__init__(terms, unit)
+        self.target = TargetDual(terms, step, start, buffer)
+
+    def multiplier(self) -> float:
+        assert self.target
+        inverse = self.target.inverse
+        return ratio(1 + inverse, self.terms.utility * inverse + self.terms.target)
+
+
+class MirrorDescent(Bidder):
+    def __init__(
+        self,
+        terms: Terms,
+        reference: str = "euclidean",
+        step: float = 1.0,
+        start: float | None = None,
+        unit: float | None = None,
+        ceiling: float | None = inf,
+    ) -> None:
+        super().__init__(terms, unit)
+        self.budget = BudgetDual(terms, reference, step, start, ceiling)
+
+    def multiplier(self) -> float:
+        assert self.budget
+        return ratio(1.0, self.terms.utility + self.budget.mu)
+
+
+class AdaptivePacing(MirrorDescent):
+    def __init__(
+        self,
+        terms: Terms,
+        step: float = 1.0,
+        start: float | None = None,
+        unit: float | None = None,
+        ceiling: float | None = None,
+    ) -> None:
+        super().__init__(terms, "euclidean", step, start, unit, ceiling)
+
+
+class Coupled(Bidder):
+    """Balseiro et al. 2024; coupled optimally, algorithms 3 and 4 of Feng, Padmanabhan & Wang 2023."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        coupling: str = "optimal",
+        target_step: float = 1.0,
+        budget_step: float = 1.0,
+        target_start: float = 1.0,
+        budget_start: float | None = None,
+        reference: str = "euclidean",
+        buffer: float = 0.0,
+        unit: float | None = None,
+    ) -> None:
+        super().__init__(terms, unit)
+        if coupling == "sequential" and budget_start is None and reference != "entropic":
+            budget_start = 0.0
+        self.coupling = coupling
+        self.target = TargetDual(terms, target_step, target_start, buffer)
+        self.budget = BudgetDual(terms, reference, budget_step, budget_start)
+
+    def multiplier(self) -> float:
+        assert self.target
+        assert self.budget
+        inverse, mu, own, tau = self.target.inverse, self.budget.mu, self.terms.utility, self.terms.target
+        alone = ratio(1 + inverse, own * inverse + tau)
+        if self.coupling == "optimal":
+            return ratio(1 + inverse, (own + mu) * inverse + tau)
+        if self.coupling == "min" or tau == 0:
+            return min(alone, ratio(1.0, own + mu))
+        return alone / (1 + mu)
+
+
+class Throttling(Bidder):
+    """One coin an auction, or for several: enters where ``coin(opportunity)`` falls below the share."""
+
+    def __init__(self, terms: Terms, coin: Any, step: float = 1.0) -> None:
+        super().__init__(terms)
+        self.coin, self.step = coin, step / sqrt(terms.opportunities)
+        self.log_share, self.elapsed = 0.0, 0
+
+    def learn(self, auctions: int, shown: float, value: float, payment: float, trust: float = 1.0) -> None:
+        plan = self.terms.rate * auctions
+        self.elapsed += auctions
+        if plan > 0:
+            self.log_share += self.step * (plan - payment) / plan
+        self.log_share = min(max(self.log_share, log(1e-4)), 0.0)
+
+    def multiplier(self) -> float:
+        bid = 1 / self.terms.target if self.terms.target else 1.0
+        return bid if self.coin(self.elapsed) < exp(self.log_share) else 0.0
+
+
+class Played(NamedTuple):
+    won: list[int]
+    value: float
+    """Predicted."""
+    spend: float
+    multipliers: list[float]
+    """One more than auctions: the last one is for the auction after the period."""
+
+
+def play(
+    bidder: Bidder, predicted: Sequence[float], value: Sequence[float], price: Sequence[float], every: int = 1
+) -> Played:
+    """One auction after the other against posted prices; bids and caps are rounded to float32 as the market does."""
+    budget, left = bidder.terms.budget, bidder.terms.budget
+    won, bids, total, sales, spend = [], [bidder.multiplier()], 0.0, 0.0, 0.0
+    shown = worth = paid = 0.0
+    for t, competing in enumerate(price):
+        bid = np.float32(bids[-1]) * np.float32(predicted[t])
+        cap = np.float32(left * (1 - EXHAUSTED)) if budget < inf else bid
+        if min(bid, cap) >= competing and left >= EXHAUSTED * budget * (budget < inf):
+            won.append(t)
+            left, spend, paid = left - competing, spend + competing, paid + competing
+            shown, worth, total = shown + 1, worth + predicted[t], total + predicted[t]
+            sales += value[t]
+        if (t + 1) % every == 0:
+            bidder.learn(every, shown, worth, paid, (sales + 20) / (total + 20))
+            shown = worth = paid = 0.0
+            bids.append(bidder.multiplier())
+    return Played(won, total, spend, bids)
