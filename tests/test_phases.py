@@ -13,7 +13,7 @@ from laid_out import lay_out
 from adsim.envs.impression import ImpressionEnv
 from adsim.errors import ScenarioError
 from adsim.market.market import Market
-from adsim.market.phases import HIGHEST, cut
+from adsim.market.phases import HIGHEST, PhasesTable, cut
 from adsim.market.result import Result
 from adsim.market.scenario import Scenario, read_scenario
 from adsim.types import Floats
@@ -111,6 +111,19 @@ def test_phases_cover_the_period_exactly_once(weights: list[float], cycles: int,
     assert (lengths >= 0).all()
     assert lengths.sum() == opportunities
     np.testing.assert_allclose(lengths, np.tile(share, cycles) * opportunities / cycles, atol=1 + 1e-6)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=1, max_size=5), st.integers(1, 300), st.integers(1, 2000))
+def test_cycles_of_a_length_repeat_until_the_period_cuts_the_last_one_off(
+    weights: list[float], length: int, opportunities: int
+) -> None:
+    phases = PhasesTable(length=length, share=[w / sum(weights) for w in weights], value=[1.0] * len(weights))
+    cuts = phases.cuts(opportunities)
+    assert (cuts[0], cuts[-1]) == (0, opportunities)
+    assert (np.diff(cuts) >= 0).all()
+    assert phases.factors(phases.value, opportunities).size == cuts.size - 1
+    begins = cuts[: -1 : len(weights)]
+    assert begins.tolist() == list(range(0, opportunities, length))
 
 
 def test_shares_that_miss_one_by_rounding_keep_the_order() -> None:

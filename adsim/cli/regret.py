@@ -71,6 +71,7 @@ def _rate_table(found: "Regret") -> Table:
     """Regret / sqrt(T), a row per agent and a column per horizon."""
     title = f"{found.scenario.name}: regret / sqrt(T) over {len(found.seeds)} seeds"
     table = console.grid(title, ["T", *(f"{horizon:,}" for horizon in found.horizons)])
+    table.columns[0].no_wrap = False
     rates = found.table[found.table["metric"] == "root_regret"]
     for agent in found.agents:
         table.add_row(agent, *(console.number(mean) for mean in rates.loc[rates["agent"] == agent, "mean"]))
@@ -83,6 +84,7 @@ def _last_table(found: "Regret") -> Table:
     span, power = "95 % interval", "~ T^"
     headings = ["agent", "share", "regret", span, power, span, "violation", power, span]
     table = console.grid(f"At T = {longest:,}: share of the hindsight optimum, and how regret came to grow", headings)
+    table.columns[0].no_wrap = False
     powers = {(row["agent"], row["metric"]): row for row in found.exponents.to_dict("records")}
     last = found.table[found.table["horizon"] == longest]
     for agent, rows in last.groupby("agent", sort=False):

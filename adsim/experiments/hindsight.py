@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, sparse
 
 from adsim.experiments.amounts import amounts
+from adsim.experiments.linear_programs import minimise
 from adsim.types import Floats
 
 ROUNDING = 1e-12
@@ -128,22 +128,17 @@ def linear_program(
         As `optimum`.
     """
     problem = _problem(value, cost, budget, target_roi, maximizes_value)
-    rows, bounds = [], []
+    limits = [(problem.target_roi * problem.cost - problem.value, 0.0)] if problem.target_roi else []
     if np.isfinite(problem.budget):
-        rows.append(problem.cost)
-        bounds.append(problem.budget)
-    if problem.target_roi > 0:
-        rows.append(problem.target_roi * problem.cost - problem.value)
-        bounds.append(0.0)
-    scales = [np.abs(row).max(initial=0) or 1.0 for row in rows]  # HiGHS has absolute tolerances
+        limits.append((problem.cost, problem.budget))
+    scales = [float(np.abs(row).max(initial=0)) or 1.0 for row, _ in limits]  # HiGHS has absolute tolerances
     share = np.zeros(problem.value.size)
     if share.size:
-        share = optimize.linprog(
+        share = minimise(
             -problem.gain / (np.abs(problem.gain).max() or 1.0),
-            A_ub=sparse.csr_array(np.array(rows) / np.array(scales)[:, None]) if rows else None,
-            b_ub=np.array(bounds) / np.array(scales) if rows else None,
-            bounds=(0, 1),
-            method="highs",
+            np.reshape([row / scale for (row, _), scale in zip(limits, scales, strict=True)], (-1, share.size)),
+            np.array([limit / scale for (_, limit), scale in zip(limits, scales, strict=True)]),
+            (0, 1),
         ).x
     bought = (share > 0) & (problem.value > 0)
     threshold = (problem.cost[bought] / problem.value[bought]).max(initial=0.0)

@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, sparse
+from scipy import sparse
 
 from adsim.errors import AdsimError
 from adsim.experiments.amounts import amounts
+from adsim.experiments.linear_programs import minimise
 from adsim.types import Floats
 
 EXACT_SIZE = 100_000
@@ -101,28 +102,24 @@ def liquid_optimum_lp(
     market = _market(value, budget, target_roi, exposure)
     multiplier, welfare = np.ones(market.budget.size), 0.0
     opportunity, campaign = np.nonzero(market.liquid)
-    if opportunity.size:
+    if opportunity.size and market.exposure.any():
         pairs = np.arange(opportunity.size)
         worth = market.liquid[opportunity, campaign]
         depth = -np.diff(market.exposure, append=0.0)
         layers = np.flatnonzero(depth)
         uses = sparse.csr_array((np.ones(pairs.size), (opportunity, pairs)), (len(market.liquid), pairs.size))
         earns = sparse.csr_array((worth, (campaign, pairs)), (market.budget.size, pairs.size))
-        solution = optimize.linprog(
+        solution = minimise(
             -np.concatenate([depth[layer] * worth for layer in layers]),
-            A_ub=sparse.vstack(
-                [
-                    sparse.hstack([depth[layer] * earns for layer in layers]),
-                    sparse.block_diag([uses] * layers.size),
-                ],
+            sparse.vstack(
+                [sparse.hstack([depth[layer] * earns for layer in layers]), sparse.block_diag([uses] * layers.size)],
                 format="csr",
             ),
-            b_ub=np.concatenate([market.budget, np.repeat(layers + 1.0, len(market.liquid))]),
-            bounds=(0, 1),
-            method="highs",
+            np.concatenate([market.budget, np.repeat(layers + 1.0, len(market.liquid))]),
+            (0, 1),
         )
-        multiplier = np.clip(1 + solution.ineqlin.marginals[: market.budget.size], 0, 1)
-        welfare = -solution.fun
+        multiplier = np.clip(1 - solution.duals[: market.budget.size], 0, 1)
+        welfare = -solution.minimum
     bound = _dual(market, _greedy(market, multiplier), multiplier)
     return LiquidOptimum(welfare * market.unit, bound * market.unit, multiplier, exact=True)
 
@@ -155,14 +152,13 @@ def liquid_optimum_bound(
         tangents.append(totals)
         slopes = sparse.csr_array(np.concatenate(tangents))
         heights = sparse.vstack([sparse.eye_array(BLOCKS)] * len(tangents))
-        solution = optimize.linprog(
+        solution = minimise(
             np.concatenate([-market.budget, np.ones(BLOCKS)]),
-            A_ub=sparse.hstack([slopes, -heights], format="csr"),
-            b_ub=np.zeros(slopes.shape[0]),
-            bounds=[(0, 1)] * campaigns + [(0, None)] * BLOCKS,
-            method="highs",
+            sparse.hstack([slopes, -heights], format="csr"),
+            np.zeros(slopes.shape[0]),
+            [(0, 1)] * campaigns + [(0, np.inf)] * BLOCKS,
         )
-        welfare = float(market.budget.sum() + solution.fun)
+        welfare = float(market.budget.sum() + solution.minimum)
         if bound - welfare <= GAP * bound:
             break
         multiplier = (best + solution.x[:campaigns]) / 2
@@ -204,7 +200,7 @@ def _market(value: ArrayLike, budget: ArrayLike, target_roi: ArrayLike, exposure
     exposures = amounts("exposure", exposure, (None,))
     if (np.diff(exposures) > 0).any():
         raise AdsimError("exposure: increases from one slot to the next, must not.")
-    liquid = values / np.where(targets > 0, targets, 1.0)
+    liquid = np.where(budgets > 0, values, 0.0) / np.where(targets > 0, targets, 1.0)
     unit = float(liquid.max(initial=0.0)) or 1.0
     liquid /= unit
     everything = exposures.max(initial=0.0) * liquid.sum(axis=0)

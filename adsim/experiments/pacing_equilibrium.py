@@ -50,6 +50,8 @@ class PacingEquilibrium(NamedTuple):
 def first_price_pacing_equilibrium(value: ArrayLike, budget: ArrayLike) -> PacingEquilibrium:
     """Equilibrium of a market whose opportunities are each sold in one first-price auction.
 
+    Budgets below a millionth of all prices may be lost in rounding.
+
     Parameters
     ----------
     value : array (T, N)

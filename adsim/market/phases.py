@@ -23,6 +23,8 @@ class PhasesTable(BaseModel):
 
     cycles: int = Field(1, ge=1)
     """How often the phases follow each other in a period."""
+    length: int | None = Field(None, ge=1)
+    """Opportunities in a cycle, in place of `cycles`; the last cycle may be cut off."""
     share: tuple[Share, ...] | None = Field(None, min_length=1)
     """Of a cycle's opportunities, equal parts unless given; they sum to 1."""
     value: tuple[ValueFactor, ...] | None = Field(None, min_length=1)
@@ -38,6 +40,8 @@ class PhasesTable(BaseModel):
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{length} in {name}" for name, length in lengths.items())
             raise ValueError(f"{listed}: give one number for each phase")
+        if self.length is not None and "cycles" in self.model_fields_set:
+            raise ValueError("give cycles or length, not both: one follows from the other")
         if self.share is not None and abs(math.fsum(self.share) - 1) > 1e-9:
             raise ValueError(f"share sums to {math.fsum(self.share):.10g}: the phases of a cycle must sum to 1")
         return self
@@ -64,31 +68,36 @@ class PhasesTable(BaseModel):
 
     def cuts(self, opportunities: int) -> NDArray[np.int64]:
         """First opportunity of each phase of each cycle, and the number of all; (cycles * count + 1,)."""
-        return cut(self.share or (1 / self.count,) * self.count, self.cycles, opportunities)
+        return cut(self.share or (1 / self.count,) * self.count, self._cycles(opportunities), opportunities)
 
-    def factors(self, row: tuple[float, ...] | None) -> NDArray[np.float32]:
+    def factors(self, row: tuple[float, ...] | None, opportunities: int) -> NDArray[np.float32]:
         """`value` or `price`, cycle after cycle; (cycles * count,)."""
-        return np.tile(np.asarray(row or (1.0,) * self.count, np.float32), self.cycles)
+        cycles = math.ceil(self._cycles(opportunities))
+        return np.tile(np.asarray(row or (1.0,) * self.count, np.float32), cycles)
+
+    def _cycles(self, opportunities: int) -> float:
+        return self.cycles if self.length is None else opportunities / self.length
 
 
-def cut(share: Sequence[float], cycles: int, opportunities: int) -> NDArray[np.int64]:
+def cut(share: Sequence[float], cycles: float, opportunities: int) -> NDArray[np.int64]:
     """Where the phases of a period begin.
 
     Parameters
     ----------
     share : sequence of float, length K
         Positive; of a cycle.
-    cycles : int
-        Equal parts of the period.
+    cycles : float
+        Equal parts of the period, but for the last one, which may be cut off.
     opportunities : int
         Of the period.
 
     Returns
     -------
-    ndarray of int64, shape (cycles * K + 1,)
+    ndarray of int64, shape (ceil(cycles) * K + 1,)
         First opportunity of each phase, and the number of all. Non-decreasing: a phase may be shorter than one
         opportunity.
     """
     cumulated = np.concatenate([[0.0], np.cumsum(share)])
-    start = np.arange(cycles)[:, None] + cumulated[:-1] / cumulated[-1]
-    return np.append(np.rint(start.ravel() / cycles * opportunities).astype(np.int64), opportunities)
+    start = np.arange(math.ceil(cycles))[:, None] + cumulated[:-1] / cumulated[-1]
+    begin = np.rint(start.ravel() / cycles * opportunities).astype(np.int64)
+    return np.append(np.minimum(begin, opportunities), opportunities)

@@ -228,7 +228,8 @@ def _phases(scenario: Scenario) -> Phases:
     table = scenario.phases
     if table is None:
         return Phases(np.zeros(1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32))
-    return Phases(table.cuts(scenario.market.opportunities), table.factors(table.value), table.factors(table.price))
+    span = scenario.market.opportunities
+    return Phases(table.cuts(span), table.factors(table.value, span), table.factors(table.price, span))
 
 
 def _unbiased(sigma: float, *, coarse: bool = False) -> tuple[np.float32, np.float32]:
