@@ -40,7 +40,7 @@ def equilibrium_(
     scenario: ScenarioName,
     mechanisms: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="First and second price, or with several slots first price, GSP and VCG, unless given."),
+        typer.Option(metavar="A,B", help="First and second price, or for several slots first price, GSP, VCG."),
     ] = None,
     agent: Annotated[
         str | None, typer.Option(metavar="X:KEY=VALUE", help="Bids for all campaigns; else the scenario's agents do.")
