@@ -70,8 +70,8 @@ class ReturnOnSpend(Rule):
         First lambda.
     buffer : float
         Bid truthfully, 1 / tau, until ``buffer sqrt(T)`` units are earned beyond the target, and move lambda only
-        then (algorithm 2). What is earned is then ``sqrt(T) (buffer - log(lambda / start) / step)`` units, so that the
-        period never ends short of the target while lambda stays below ``start e**(buffer step)``. The paper's
+        then (algorithm 2). What is earned is then ``sqrt(T) (buffer - log(lambda / start) / step)`` units: the period
+        does not end short of the target as long as lambda stays below ``start e**(buffer step)``. The paper's
         buffer, of the order of 2 log T, is enough for any lambda, and outlasts most periods.
     unit : float, optional
         Money that the paper scales to 1, its values lying in [0, 1]; unless given, the mean value won so far, or the

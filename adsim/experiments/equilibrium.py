@@ -38,8 +38,8 @@ class Equilibrium:
     seeds: list[int]
     runs: pd.DataFrame
     """A row per mechanism, horizon and seed: mechanism, horizon, seed, optimum (best liquid welfare, or an upper
-    bound on it), exact (whether it is the optimum), liquid_welfare, welfare_share (liquid welfare / optimum), anarchy (the
-    price of anarchy: its inverse), revenue_share (revenue / optimum), roi_shortfall (see
+    bound on it), exact (whether it is the optimum), liquid_welfare, welfare_share (liquid welfare / optimum), anarchy
+    (the price of anarchy: its inverse), revenue_share (revenue / optimum), roi_shortfall (see
     `adsim.market.metrics.summarize`), unrest (mean over campaigns of the relative spread of settled multipliers) and
     distance (mean relative distance of settled multipliers from those of the first-price pacing equilibrium, NaN
     where it is not known)."""
