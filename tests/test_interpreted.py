@@ -43,6 +43,19 @@ def market() -> list[float]:
     return result.history.ravel().tolist()
 
 
+def pacing() -> list[float]:
+    """Ledger and bids of rules that decide between auctions."""
+    agents = ["ros:buffer=0.1", "mirror_descent:reference=entropic", "coupled", "throttling:every=4", "online_lp"]
+    terms = {"value": 8.0, "budget": 0.4, "target_roi": 2.0}
+    changes = {
+        "market.opportunities": 150,
+        "market.ticks": 3,
+        "campaigns": [{"name": f"shop-{n}", "agent": agent, **terms} for n, agent in enumerate(agents)],
+    }
+    result = adsim.Market(adsim.load_scenario("quickstart").replace(changes), seed=2).run()
+    return [*result.history.ravel().tolist(), *result.multipliers.ravel().tolist()]
+
+
 def bidding() -> list[float]:
     """Observations and rewards of an episode of three ticks."""
     changes = {"market.opportunities": 60, "market.ticks": 3, "campaigns.0.count": 3, "campaigns.0.stock": 4.0}
@@ -69,7 +82,7 @@ def episode(name: str, actions: list[float], **settings: Any) -> list[float]:
     return numbers
 
 
-PARTS = (market, bidding, impression)
+PARTS = (market, pacing, bidding, impression)
 
 
 def test_interpreted_kernels_agree_with_compiled_ones() -> None:
