@@ -154,13 +154,13 @@ def test_what_is_worth_nothing_is_not_entered() -> None:
     assert (landscape == 0).all()
 
 
-def rivals(slots: int, reserve: float, posted: bool) -> Scenario:
+def rivals(slots: int, reserve: float, posted: bool, charge: str = "exposure") -> Scenario:
     """Two campaigns that listen, among three that don't; nobody leaves."""
     between = {"distribution": "uniform", "low": 0.2, "high": 0.5}
     return read_scenario(
         {
             "market": {"ticks": 5, "opportunities": 600},
-            "auction": {"mechanism": "vcg", "slots": slots, "reserve": reserve},
+            "auction": {"mechanism": "vcg", "slots": slots, "reserve": reserve, "charge": charge},
             "traffic": {"source": "contextual", "ctr": between, "cvr": between, "ctr_noise": 0.5},
             "campaigns": [
                 {"count": 3, "agent": "fixed:multiplier=0.6"},
@@ -175,11 +175,11 @@ def rivals(slots: int, reserve: float, posted: bool) -> Scenario:
 @pytest.mark.parametrize("slots", [1, 2, 5])
 @pytest.mark.parametrize("reserve", [0.0, 0.05])
 @pytest.mark.parametrize("posted", [False, True])
-@pytest.mark.parametrize("window", [7, 512])
+@pytest.mark.parametrize(("window", "charge"), [(7, "exposure"), (512, "exposure"), (512, "click")])
 def test_the_landscape_holds_the_bids_that_would_have_won_the_last_slot(
-    slots: int, reserve: float, posted: bool, window: int
+    slots: int, reserve: float, posted: bool, window: int, charge: str
 ) -> None:
-    scenario = rivals(slots, reserve, posted)
+    scenario = rivals(slots, reserve, posted, charge)
     traffic = lay_out(Market(scenario, 1))
     tiles = []
     for first in range(0, 600, 200):
