@@ -27,9 +27,8 @@ LOWEST = np.log(1e-4)
 def decide(seen, n, parameters, memory):
     """Correct the share by the last spend against plan, then toss a coin."""
     if seen.elapsed > 0:
-        plan = seen.budget[n] / seen.opportunities * seen.step
-        error = (plan - seen.last[n, SPEND]) / max(plan, 1e-300)
-        step = parameters[STEP] / np.sqrt(seen.opportunities)
+        rate, step = seen.budget[n] / seen.opportunities, parameters[STEP] / np.sqrt(seen.opportunities)
+        error = seen.step - seen.last[n, SPEND] / rate
         memory[LOG_SHARE] = clip(memory[LOG_SHARE] + step * error, LOWEST, 0.0)
     enters = uniform_double(draw(seen.key[n], np.uint64(seen.elapsed))) < np.exp(memory[LOG_SHARE])
     return start_multiplier(seen, n, parameters[COST]) if enters else 0.0

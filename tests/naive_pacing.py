@@ -1,4 +1,4 @@
-"""The papers' pseudo-code of the rules that decide between auctions, one campaign at a time, by Python's own numbers."""
+"""The papers' pseudo-code of the rules that decide between auctions, a campaign at a time, in plain numbers."""
 
 from collections.abc import Sequence
 from math import exp, inf, log, sqrt
@@ -90,7 +90,7 @@ class Bidder:
         raise NotImplementedError
 
     def learn(self, auctions: int, shown: float, value: float, payment: float, trust: float = 1.0) -> None:
-        """What the last auctions brought: exposures, their predicted value, what was paid, sales per predicted ones."""
+        """What the last auctions brought: exposures, their predicted value, the payment, sales per predicted ones."""
         self.shown, self.won = self.shown + shown, self.won + value
         unit = self.given
         if unit is None:
@@ -188,10 +188,8 @@ class Throttling(Bidder):
         self.log_share, self.elapsed = 0.0, 0
 
     def learn(self, auctions: int, shown: float, value: float, payment: float, trust: float = 1.0) -> None:
-        plan = self.terms.rate * auctions
         self.elapsed += auctions
-        if plan > 0:
-            self.log_share += self.step * (plan - payment) / plan
+        self.log_share += self.step * (auctions - payment / self.terms.rate)
         self.log_share = min(max(self.log_share, log(1e-4)), 0.0)
 
     def multiplier(self) -> float:

@@ -280,9 +280,30 @@ NUMBERS = {
     "feedback": ["step"],
     "stock_dual": ["step"],
     "truthful": [],
+    "ros": ["step", "start", "unit"],
+    "mirror_descent": ["step", "unit"],
+    "adaptive_pacing": ["step", "ceiling", "unit"],
+    "coupled": ["target_step", "budget_step", "target_start", "unit"],
+    "throttling": ["step"],
+    "online_lp": [],
     "oracle": [],
 }
+"""Parameters that are positive."""
+OTHERS = {
+    "ros": {"buffer", "every"},
+    "mirror_descent": {"reference", "start", "every"},
+    "adaptive_pacing": {"start", "every"},
+    "coupled": {"coupling", "budget_start", "reference", "buffer", "every"},
+    "throttling": {"every"},
+}
+"""Parameters that may be 0, are counted, or are words."""
 PARAMETERS = [(agent, name) for agent, names in NUMBERS.items() for name in names]
+AT_LEAST_0 = [
+    ("ros", "buffer"),
+    ("mirror_descent", "start"),
+    ("adaptive_pacing", "start"),
+    ("coupled", "budget_start"),
+]
 REQUIRED = {"linear": {"b0": 1.0}}
 
 
@@ -290,7 +311,7 @@ def test_all_agents_are_tested() -> None:
     built_in = {name for name, place in registry.BUILT_IN["agents"].items() if place.startswith("adsim.")}
     assert built_in == set(NUMBERS)
     for agent, names in NUMBERS.items():
-        assert list(inspect.signature(registry.load("agents", agent)).parameters) == names
+        assert set(inspect.signature(registry.load("agents", agent)).parameters) == {*names, *OTHERS.get(agent, ())}
 
 
 @pytest.mark.parametrize(("agent", "name"), PARAMETERS)
@@ -298,6 +319,70 @@ def test_all_agents_are_tested() -> None:
 def test_parameters_are_positive_numbers(agent: str, name: str, bad: Any) -> None:
     with pytest.raises(AgentError, match=rf"{name} = .*must be a positive number"):
         registry.create("agents", agent, REQUIRED.get(agent, {}) | {name: bad})
+
+
+@pytest.mark.parametrize(("agent", "name"), [*AT_LEAST_0, ("coupled", "buffer")])
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf"), "fast"])
+def test_some_parameters_may_be_0(agent: str, name: str, bad: Any) -> None:
+    assert getattr(registry.create("agents", agent, {name: 0.0}), name) == 0
+    with pytest.raises(AgentError, match=rf"{name} = .*must be a number of at least 0"):
+        registry.create("agents", agent, {name: bad})
+
+
+@pytest.mark.parametrize(("agent", "name"), [("mirror_descent", "start"), ("coupled", "budget_start")])
+def test_an_entropic_step_cannot_leave_0(agent: str, name: str) -> None:
+    with pytest.raises(AgentError, match=rf"{name} = 0: must be a positive number"):
+        registry.create("agents", agent, {"reference": "entropic", name: 0})
+    assert getattr(registry.create("agents", agent, {"reference": "entropic"}), name) == 1
+
+
+@pytest.mark.parametrize("agent", sorted(agent for agent, names in OTHERS.items() if "every" in names))
+@pytest.mark.parametrize("bad", [0, -3, 1.5, float("nan"), float("inf"), "often", True])
+def test_auctions_between_decisions_are_counted(agent: str, bad: Any) -> None:
+    assert registry.create("agents", agent, {"every": 8.0}).every == 8
+    with pytest.raises(AgentError, match=r"every = .*must be a whole number of at least 1"):
+        registry.create("agents", agent, {"every": bad})
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("coupled:coupling=optimum", "unknown coupling 'optimum'. Did you mean 'optimal'?"),
+        ("coupled:coupling=foo", "unknown coupling 'foo'"),
+        ("coupled:reference=x", "unknown reference 'x'"),
+        ("mirror_descent:reference=x", "unknown reference 'x'"),
+        ("mirror_descent:reference=entropik", "unknown reference 'entropik'. Did you mean 'entropic'?"),
+    ],
+)
+def test_a_coupling_or_reference_is_one_of_few(agent: str, words: str) -> None:
+    with pytest.raises(ScenarioError) as fault:
+        make("gsp", agent)
+    assert words in str(fault.value)
+    assert "campaigns.0" in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("agent", "terms", "words"),
+    [
+        ("ros", {"budget": 3.0}, "ros holds a target ROI: give the campaign one"),
+        ("mirror_descent", {"target_roi": 2.0}, "paces a budget: give the campaign one"),
+        ("adaptive_pacing", {"target_roi": 2.0}, "paces a budget: give the campaign one"),
+        ("throttling", {"target_roi": 2.0}, "throttling paces a budget: give the campaign one"),
+        ("coupled", {"stock": 5.0}, "without budget and target ROI"),
+        ("online_lp", {"stock": 5.0}, "without budget and target ROI"),
+    ],
+)
+def test_a_campaign_that_an_agent_cannot_pace_is_named(agent: str, terms: dict[str, float], words: str) -> None:
+    with pytest.raises(AgentError, match=rf"^campaign 'campaign-1': .*{words}") as fault:
+        run(make("gsp", agent, opportunities=100, **terms))
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("agent", ["coupled", "online_lp"])
+def test_a_utility_maximizer_needs_no_constraint(agent: str) -> None:
+    result = run(make("vcg", agent, opportunities=2000, objective="utility"))
+    np.testing.assert_array_equal(result.multipliers, 1.0)
 
 
 @pytest.mark.parametrize(("agent", "name"), PARAMETERS)
@@ -388,7 +473,11 @@ def bids(agent: Agent, terms: Constraints, seen: list[Observation]) -> Floats:
     return np.array([agent.act(observation) for observation in seen])
 
 
-@pytest.mark.parametrize("name", sorted(set(NUMBERS) - {"oracle"}))
+LIVE = {"online_lp"}
+"""Agents of live markets only."""
+
+
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE - {"oracle", "throttling"}))
 def test_a_group_bids_as_its_members_would_alone(name: str) -> None:
     seen = observations(np.random.default_rng(1))
     together = bids(registry.create("agents", name, REQUIRED.get(name, {})), TERMS, seen)
@@ -402,7 +491,7 @@ def test_a_group_bids_as_its_members_would_alone(name: str) -> None:
         np.testing.assert_array_equal(together[:, n], alone[:, 0])
 
 
-@pytest.mark.parametrize("name", sorted(NUMBERS))
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE))
 def test_a_reset_forgets_the_last_period(name: str) -> None:
     agent = registry.create("agents", name, REQUIRED.get(name, {}))
     terms = Constraints(*(field[:1] for field in TERMS))
@@ -410,7 +499,7 @@ def test_a_reset_forgets_the_last_period(name: str) -> None:
     np.testing.assert_array_equal(bids(agent, terms, seen), bids(agent, terms, seen))
 
 
-@pytest.mark.parametrize("name", sorted(NUMBERS))
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE))
 def test_an_agent_leaves_its_observation_as_it_was(name: str) -> None:
     agent = registry.create("agents", name, REQUIRED.get(name, {}))
     terms = Constraints(*(field[:1] for field in TERMS))
@@ -420,7 +509,7 @@ def test_an_agent_leaves_its_observation_as_it_was(name: str) -> None:
     assert str(seen) == before
 
 
-@pytest.mark.parametrize("name", ["feedback", "pid", "stock_dual"])
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE - set(REQUIRED) - {"oracle"}))
 def test_bids_stay_finite_when_money_and_stock_are_gone(name: str) -> None:
     agent = registry.create("agents", name, {})
     nothing = np.zeros(3)

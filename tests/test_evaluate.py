@@ -189,6 +189,7 @@ def test_train_and_evaluate_on_the_command_line(tmp_path: Path) -> None:
     assert resumed.exit_code == 0, resumed.stderr
     for word in ("shop-1 of quickstart", "ppo better by", "fixed and truthful coincide", "Left out: oracle"):
         assert word in resumed.stdout
+    assert "…" not in resumed.stdout
 
     judged = adsim_("evaluate", out, "--seeds", "2", "--agents", "pid", "--out", str(tmp_path / "judged"), "--json")
     assert (judged.exit_code, judged.stderr) == (0, "")

@@ -45,6 +45,19 @@ def market() -> list[float]:
     return result.history.ravel().tolist()
 
 
+def pacing() -> list[float]:
+    """Ledger and bids of rules that decide between auctions."""
+    agents = ["ros:buffer=0.1", "mirror_descent:reference=entropic", "coupled", "throttling:every=4", "online_lp"]
+    terms = {"value": 8.0, "budget": 0.4, "target_roi": 2.0}
+    changes = {
+        "market.opportunities": 150,
+        "market.ticks": 3,
+        "campaigns": [{"name": f"shop-{n}", "agent": agent, **terms} for n, agent in enumerate(agents)],
+    }
+    result = adsim.Market(adsim.load_scenario("quickstart").replace(changes), seed=2).run()
+    return [*result.history.ravel().tolist(), *result.multipliers.ravel().tolist()]
+
+
 def bidding() -> list[float]:
     """Observations and rewards of an episode of three ticks."""
     changes = {"market.opportunities": 60, "market.ticks": 3, "campaigns.0.count": 3, "campaigns.0.stock": 4.0}
@@ -78,7 +91,7 @@ def allocation() -> list[float]:
     return found.runs.drop(columns="reference").to_numpy().ravel().tolist()
 
 
-PARTS = (market, bidding, impression, allocation)
+PARTS = (market, pacing, bidding, impression, allocation)
 
 
 def test_interpreted_kernels_agree_with_compiled_ones() -> None:

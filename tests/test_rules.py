@@ -1,4 +1,7 @@
-"""Compiled rules against plain twins: arrays over all campaigns, by numpy alone."""
+"""Compiled rules against plain twins: arrays over all campaigns, by numpy alone.
+
+Those of rules that decide between auctions stand in `naive_pacing`, and meet them in `test_pacing`.
+"""
 
 from typing import Any
 
@@ -12,6 +15,7 @@ from adsim import registry
 from adsim.agents.base import Agent
 from adsim.agents.dispatch import NUMBERS, decide_group
 from adsim.agents.rule import MEMORY, PARAMETERS, Rule
+from adsim.kernels.landscape import BINS
 from adsim.types import Constraints, Floats, History, Observation, PublicFacts, Totals
 
 # twins
@@ -160,6 +164,20 @@ CASES: list[tuple[str, type[Agent], dict[str, float]]] = [
     ("stock_dual", StockDualTwin, {"step": 2.0}),
 ]
 
+PACING: list[tuple[str, dict[str, Any]]] = [
+    ("ros", {}),
+    ("ros", {"buffer": 0.5}),
+    ("mirror_descent", {}),
+    ("mirror_descent", {"reference": "entropic"}),
+    ("mirror_descent", {"reference": "scaled"}),
+    ("adaptive_pacing", {}),
+    ("coupled", {}),
+    ("coupled", {"coupling": "min"}),
+    ("coupled", {"coupling": "sequential"}),
+]
+"""But for throttling, which tosses another coin in each row."""
+ALL = [(name, parameters) for name, _, parameters in CASES] + PACING
+
 # what they see
 
 FACTS = PublicFacts("gsp", False, np.ones(1), 1000, None)
@@ -226,14 +244,14 @@ def periods(draw: st.DrawFn) -> Period:
 def fit(period: Period, name: str) -> Period:
     """Give campaigns what the agent asks for."""
     terms = period.terms
-    if name == "pid":
+    if name in ("pid", "mirror_descent", "adaptive_pacing"):
         terms = terms._replace(budget=np.minimum(terms.budget, 60.0))
         seen = [before._replace(budget_left=np.minimum(before.budget_left, 60.0)) for before in period.seen]
         return Period(terms, period.facts, seen)
-    if name in ("ecpc", "stock_dual"):
+    if name in ("ecpc", "stock_dual", "ros"):
         terms = terms._replace(target_roi=np.maximum(terms.target_roi, 0.1))
-    if name == "feedback":
-        free = np.isinf(terms.budget) & (terms.target_roi == 0) & np.isinf(terms.stock)
+    if name in ("feedback", "coupled"):
+        free = np.isinf(terms.budget) & (terms.target_roi == 0) & (np.isinf(terms.stock) | (name == "coupled"))
         terms = terms._replace(maximizes_value=terms.maximizes_value & ~free)
     return Period(terms, period.facts, period.seen)
 
@@ -252,12 +270,10 @@ def test_a_rule_does_as_its_twin(name: str, twin: type[Agent], parameters: dict[
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize(("name", "twin", "parameters"), CASES)
+@pytest.mark.parametrize(("name", "parameters"), ALL)
 @settings(deadline=None, max_examples=20)
 @given(period=periods())
-def test_a_campaign_is_decided_by_its_own_row(
-    name: str, twin: type[Agent], parameters: dict[str, Any], period: Period
-) -> None:
+def test_a_campaign_is_decided_by_its_own_row(name: str, parameters: dict[str, Any], period: Period) -> None:
     period = fit(period, name)
     together = period.multipliers(registry.create("agents", name, parameters))
     for n in range(together.shape[1]):
@@ -265,15 +281,15 @@ def test_a_campaign_is_decided_by_its_own_row(
         np.testing.assert_array_equal(together[:, n], alone[:, 0])
 
 
-@pytest.mark.parametrize("number", sorted(NUMBERS.values()))
+@pytest.mark.parametrize("number", sorted(set(NUMBERS.values())))
 def test_a_group_leaves_the_others_alone(number: int) -> None:
     rng = np.random.default_rng(number)
     agent = registry.create("agents", "feedback", {})
     agent.reset(
         Constraints(np.ones(5), np.ones(5, bool), *np.ones((3, 5))), PublicFacts("gsp", False, np.ones(1), 1000, None)
     )
-    seen = agent._seen._replace(tick=1)
-    for field in (seen.last, seen.total, seen.budget_left, seen.stock_left):
+    seen = agent._seen._replace(tick=1, elapsed=10, step=10, landscape=np.zeros((5, BINS, 2)))
+    for field in (seen.last, seen.total, seen.budget_left, seen.stock_left, seen.landscape):
         field[:] = rng.uniform(1, 2, field.shape)
     memory, multiplier = rng.uniform(0.1, 0.2, (5, MEMORY)), np.full(5, -7.0)
     before = memory.copy()
@@ -285,11 +301,14 @@ def test_a_group_leaves_the_others_alone(number: int) -> None:
 
 
 def test_every_agent_but_oracles_is_a_rule_with_a_number_of_its_own() -> None:
+    """Or with that of another, of which it has other parameters."""
     built_in = [name for name, place in registry.BUILT_IN["agents"].items() if place.startswith("adsim.")]
     agents = {name: registry.load("agents", name) for name in built_in}
     rules = {name: agent.number for name, agent in agents.items() if not agent.privileged}
     assert rules == NUMBERS
-    assert sorted(rules.values()) == list(range(len(rules)))
+    assert sorted(set(rules.values())) == list(range(len(rules) - 1))
+    assert rules["adaptive_pacing"] == rules["mirror_descent"]
+    assert issubclass(agents["adaptive_pacing"], agents["mirror_descent"])
     assert all(issubclass(agent, Rule) != agent.privileged for agent in agents.values())
 
 

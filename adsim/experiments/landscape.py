@@ -21,6 +21,8 @@ def landscape(
 ) -> pd.DataFrame:
     """Run a market again and again, scaling the bids of one campaign; those of the others stay as they were.
 
+    Agents that decide between auctions are played with the multipliers that they ended each tick with.
+
     Parameters
     ----------
     market : Market

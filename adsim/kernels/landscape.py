@@ -31,11 +31,14 @@ def highest_ratio(b):
 
 
 @jit
-def listen(listeners, ranking, candidates, slots, floor, landscape, start, stop):
+def listen(listeners, ranking, candidates, rule, landscape, start, stop):
     """Enter auctions ``start`` to ``stop`` of a tile, at the score that wins the last slot against the others.
+
+    It is at least the reserve, where scores are bids whatever they are charged for.
 
     ``listeners`` (L,) are the campaigns that listen; ``landscape`` (N, BINS, 2).
     """
+    slots, floor = rule.slots, rule.reserve
     last = slots - 1
     for i in range(listeners.size):
         n = listeners[i]

@@ -40,7 +40,6 @@ def run_tick(
     auctions end the window before they do.
     """
     size, every = truth.ctr.shape[1], pacing.every
-    floor = rule.reserve if rule.plain else rule.zero
     for origin in range(first, last, size):
         width = min(size, last - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
@@ -54,7 +53,7 @@ def run_tick(
             clear_tile(mechanism, candidates, rule, ranking, origin, start, stop)
             start = settle(accounts, candidates, ranking, rule, truth, scratch.bound, events, origin, start, stop)
             if pacing.listeners.size > 0:
-                listen(pacing.listeners, ranking, candidates, rule.slots, floor, pacing.seen.landscape, begin, start)
+                listen(pacing.listeners, ranking, candidates, rule, pacing.seen.landscape, begin, start)
             if every > 0 and (origin + start) % every == 0:
                 pace(pacing, candidates.multiplier, origin + start)
             span = min(2 * span, window) if start == stop else max(span // 2, min(SMALLEST_WINDOW, window))
