@@ -175,7 +175,7 @@ def _outcome(variants: dict[str, Scenario], horizon: int, seed: int) -> tuple[li
 
 def _values(market: Scenario, seed: int) -> Floats:
     """True values of all pairs of opportunity and campaign; (T, N)."""
-    markets = Markets(market, [seed])
+    markets = Markets(market, [seed], agents=dict.fromkeys(range(market.size)))
     markets.open()
     return true_values(markets)
 

@@ -24,7 +24,7 @@ TITLES = {
 def of_equilibrium(found: Equilibrium) -> dict[str, Figure]:
     """All figures that apply, by name."""
     figures = {"multipliers": multipliers(found), "welfare": welfare(found)}
-    if len(found.horizons) > 1:
+    if len(found.horizons) > 1 and _falling(found):
         figures["convergence"] = convergence(found)
     return figures
 
@@ -85,8 +85,7 @@ def welfare(found: Equilibrium) -> Figure:
 @styled
 def convergence(found: Equilibrium) -> Figure:
     """How unrest, shortfall and distance from equilibrium fall with the length of the period."""
-    tables = {metric: found.table[found.table["metric"] == metric] for metric in TITLES}
-    tables = {metric: table for metric, table in tables.items() if (table["mean"] > 0).any()}
+    tables = _falling(found)
     title = f"{found.scenario.name}: longer periods, calmer markets"
     figure, axes = panels(title, (1.2 + 4.8 * len(tables), 5.2), 1, len(tables))
     for axis, (metric, table) in zip(axes[0], tables.items(), strict=True):
@@ -98,3 +97,9 @@ def convergence(found: Equilibrium) -> Figure:
     for axis, table in zip(axes[0], tables.values(), strict=True):
         label(axis, table, "mechanism", {name: name for name in found.mechanisms})
     return figure
+
+
+def _falling(found: Equilibrium) -> dict[str, pd.DataFrame]:
+    """Rows of the metrics of `TITLES` that are above 0 anywhere."""
+    tables = {metric: found.table[found.table["metric"] == metric] for metric in TITLES}
+    return {metric: table for metric, table in tables.items() if (table["mean"] > 0).any()}
