@@ -373,6 +373,8 @@ def test_the_command_refuses_in_one_line(arguments: list[str], words: str) -> No
             {"multipliers", "welfare"},
         ),
         (make(TARGETED, auction={"slots": 2}), {"seeds": 2}, {"multipliers", "welfare"}),
+        (make(name="a_name_of_some_length"), {"seeds": 2, "mechanisms": ["first_price"]}, {"multipliers", "welfare"}),
+        (make(), {"seeds": 1, "agent": "throttling"}, {"multipliers", "welfare"}),  # multipliers are 0 at times
     ],
 )
 def test_figures_draw_and_no_text_leaves_them(scenario: Scenario, options: dict[str, Any], names: set[str]) -> None:
@@ -380,6 +382,7 @@ def test_figures_draw_and_no_text_leaves_them(scenario: Scenario, options: dict[
     figures = equilibrium_figures.of_equilibrium(found)
     assert set(figures) == names
     for figure in figures.values():
+        assert "1 markets" not in figure.get_supxlabel()
         figure.draw_without_rendering()
         assert all(axes.get_title(loc="left") for axes in figure.axes)
         tight, page = figure.get_tightbbox(), figure.bbox_inches
