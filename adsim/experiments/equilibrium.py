@@ -16,6 +16,7 @@ from adsim.experiments.statistics import Estimate, estimate
 from adsim.logs.auctions import check_counts
 from adsim.market.market import Market
 from adsim.market.markets import Markets
+from adsim.market.metrics import ratio
 from adsim.market.result import Result
 from adsim.market.reveal import true_values
 from adsim.market.scenario import Scenario
@@ -39,9 +40,9 @@ class Equilibrium:
     runs: pd.DataFrame
     """A row per mechanism, horizon and seed: mechanism, horizon, seed, optimum (best liquid welfare, or an upper
     bound on it), exact (whether it is the optimum), liquid_welfare, welfare_share (liquid welfare / optimum), anarchy
-    (the price of anarchy: its inverse), revenue_share (revenue / optimum), roi_shortfall (see
-    `adsim.market.metrics.summarize`), unrest (mean over campaigns of the relative spread of settled multipliers) and
-    distance (mean relative distance of settled multipliers from those of the first-price pacing equilibrium, NaN
+    (the price of anarchy: its inverse, NaN where nothing was sold), revenue_share (revenue / optimum), roi_shortfall
+    (see `adsim.market.metrics.summarize`), unrest (mean over campaigns of the relative spread of settled multipliers)
+    and distance (mean relative distance of settled multipliers from those of the first-price pacing equilibrium, NaN
     where it is not known)."""
     table: pd.DataFrame
     """A row per mechanism, horizon and metric: mechanism, horizon, metric, mean, low, high."""
@@ -94,7 +95,7 @@ def equilibrium(
     Raises
     ------
     AdsimError
-        When a setting is impossible, or the scenario has posted competition or limited stock.
+        When a setting is impossible, or the scenario has posted competition, limited stock or nothing of value.
     """
     check_counts(seeds=seeds, workers=workers)
     if scenario.competition is not None or scenario.size < 2:
@@ -147,6 +148,8 @@ def _outcome(variants: dict[str, Scenario], horizon: int, seed: int) -> tuple[li
         own = result.constraints
         if best is None:
             best = liquid_optimum(values, own.budget, own.target_roi, market.auction.slot_exposure)
+            if best.bound == 0:
+                raise AdsimError(f"scenario '{market.name}', seed {seed}: no campaign values any opportunity.")
         known = _equilibrium_multipliers(market, values, result)
         settled = _settled(result.multipliers)
         summary, optimum = result.summary, best.bound
@@ -159,10 +162,10 @@ def _outcome(variants: dict[str, Scenario], horizon: int, seed: int) -> tuple[li
                 "exact": best.exact,
                 "liquid_welfare": summary["liquid_welfare"],
                 "welfare_share": summary["liquid_welfare"] / optimum,
-                "anarchy": optimum / summary["liquid_welfare"],
+                "anarchy": float(ratio(np.array(optimum), np.array(summary["liquid_welfare"]))),
                 "revenue_share": summary["revenue"] / optimum,
                 "roi_shortfall": summary["roi_shortfall"],
-                "unrest": float(np.mean(settled.std(axis=0) / settled.mean(axis=0))),
+                "unrest": float(ratio(settled.std(axis=0), settled.mean(axis=0)).mean()),
                 "distance": float(np.mean(np.abs(settled.mean(axis=0) / known - 1))),
             }
         )
@@ -172,7 +175,7 @@ def _outcome(variants: dict[str, Scenario], horizon: int, seed: int) -> tuple[li
 
 def _values(market: Scenario, seed: int) -> Floats:
     """True values of all pairs of opportunity and campaign; (T, N)."""
-    markets = Markets(market, [seed])
+    markets = Markets(market, [seed], agents=dict.fromkeys(range(market.size)))
     markets.open()
     return true_values(markets)
 

@@ -24,18 +24,19 @@ TITLES = {
 def of_equilibrium(found: Equilibrium) -> dict[str, Figure]:
     """All figures that apply, by name."""
     figures = {"multipliers": multipliers(found), "welfare": welfare(found)}
-    if len(found.horizons) > 1:
+    if len(found.horizons) > 1 and _positive(found):
         figures["convergence"] = convergence(found)
     return figures
 
 
 @styled
 def multipliers(found: Equilibrium) -> Figure:
-    """Multipliers over the first seed's longest period, a panel per mechanism; dashed: the equilibrium's."""
+    """Positive multipliers over the first seed's longest period, by mechanism; dashed: the equilibrium's."""
     names = found.mechanisms
     title = f"{found.scenario.name}: multipliers while everyone adapts, T = {found.horizons[-1]:,}"
-    figure, axes = panels(title, (1.4 + 4.4 * len(names), 5.4), 1, len(names), sharey=True)
-    low, high = found.paths["multiplier"].min(), found.paths["multiplier"].max()
+    figure, axes = panels(title, (max(10.0, 1.4 + 4.4 * len(names)), 5.4), 1, len(names), sharey=True)
+    bids = found.paths["multiplier"]
+    low, high = bids[bids > 0].min(), bids.max()
     for axis, name in zip(axes[0], names, strict=True):
         axis.set(yscale="log", xlim=(0, 1), ylim=(low / 1.1, high * 1.1))
         axis.set_title(name, fontweight="bold")
@@ -71,30 +72,40 @@ def welfare(found: Equilibrium) -> Figure:
         rows = last[last["metric"] == metric].set_index("mechanism").loc[found.mechanisms]
         reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy())
         axis.errorbar(rows["mean"], places, xerr=reach, fmt="o", color=INK, capsize=3, linewidth=1.6)
-        axis.set(xlim=(0, max(1.02, rows["mean"].max() + 0.02)), ylim=(len(places) - 0.5, -0.5))
+        axis.set(xlim=(0, max(1.02, rows[["mean", "high"]].max(axis=None) + 0.02)), ylim=(len(places) - 0.5, -0.5))
         axis.set_yticks(places, found.mechanisms)
         axis.set_title(words, fontweight="bold")
         axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     if bound:
         axes[0, 0].axvline(ANARCHY, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
-    seeds = f"Means over {len(found.seeds)} markets with 95 % intervals." if len(found.seeds) > 1 else "One market."
-    note(figure, seeds + (" Dashed: the worst case of truthful auctions, a half." if bound else ""))
+    note(figure, _sample(found, "bars") + (" Dashed: the worst case of truthful auctions, a half." if bound else ""))
     return figure
 
 
 @styled
 def convergence(found: Equilibrium) -> Figure:
-    """How unrest, shortfall and distance from equilibrium fall with the length of the period."""
-    tables = {metric: found.table[found.table["metric"] == metric] for metric in TITLES}
-    tables = {metric: table for metric, table in tables.items() if (table["mean"] > 0).any()}
-    title = f"{found.scenario.name}: longer periods, calmer markets"
+    """How unrest, shortfall and distance from equilibrium change with the length of the period."""
+    tables = _positive(found)
+    title = f"{found.scenario.name}: what longer periods change"
     figure, axes = panels(title, (1.2 + 4.8 * len(tables), 5.2), 1, len(tables))
     for axis, (metric, table) in zip(axes[0], tables.items(), strict=True):
         axis.set_title(TITLES[metric], fontweight="bold")
         axis.set_xlabel("opportunities T")
         scale(axis, table)
         lines(axis, table, "mechanism")
-    note(figure, f"Means over {len(found.seeds)} markets, bands: 95 % intervals.")
+    note(figure, _sample(found, "bands"))
     for axis, table in zip(axes[0], tables.values(), strict=True):
         label(axis, table, "mechanism", {name: name for name in found.mechanisms})
     return figure
+
+
+def _positive(found: Equilibrium) -> dict[str, pd.DataFrame]:
+    """Rows of the metrics of `TITLES` that are above 0 anywhere."""
+    tables = {metric: found.table[found.table["metric"] == metric] for metric in TITLES}
+    return {metric: table for metric, table in tables.items() if (table["mean"] > 0).any()}
+
+
+def _sample(found: Equilibrium, marks: str) -> str:
+    """How many markets are behind the numbers."""
+    count = len(found.seeds)
+    return "One market." if count == 1 else f"Means over {count} markets, {marks}: 95 % intervals."

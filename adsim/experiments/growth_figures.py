@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from adsim.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, label_ends, logarithmic
+from adsim.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION, label_ends, logarithmic
 
-COLORS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY)
+COLORS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, INK, GREY)
 ROOT = "\N{SQUARE ROOT}T"
 MOST_TICKS = 5
 
@@ -30,11 +30,16 @@ def scale(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def lines(axes: Axes, table: pd.DataFrame, by: str) -> None:
-    """A line with its band for each name in column ``by``; what is not positive is left out."""
+    """A line with its band for each name in column ``by``, a bar for a single horizon; only what is positive."""
     for color, (_, line) in zip(cycle(COLORS), table.groupby(by, sort=False), strict=False):
         shown = line[line["mean"] > 0]
-        axes.fill_between(shown["horizon"], shown["low"], shown["high"], color=color, alpha=0.18, linewidth=0)
+        if len(line) > 1:
+            axes.fill_between(shown["horizon"], shown["low"], shown["high"], color=color, alpha=0.18, linewidth=0)
+        else:
+            axes.vlines(shown["horizon"], shown["low"], shown["high"], color=color)
         axes.plot(shown["horizon"], shown["mean"], color=color, marker="o", markersize=4)
+    if not (table["mean"] > 0).any():
+        axes.text(0.5, 0.5, "nothing above 0", color=GREY, ha="center", transform=axes.transAxes)
 
 
 def guide(axes: Axes, power: float = 0.5) -> None:
@@ -45,12 +50,19 @@ def guide(axes: Axes, power: float = 0.5) -> None:
     axes.plot([start, end], reach, color=GREY, linewidth=1.4, linestyle=(0, (1, 2)))
 
 
-def label(axes: Axes, table: pd.DataFrame, by: str, names: Mapping[Any, str]) -> None:
-    """Write each line's name where it ends; call it last."""
-    ends = []
+def label(axes: Axes, table: pd.DataFrame, by: str, names: Mapping[Any, str]) -> set[Any]:
+    """Write each line's name, if it has one, where the line ends; call it last. Returns whose lines there are."""
+    last, ends, drawn = float(table["horizon"].max()), [], set()
     for color, (key, line) in zip(cycle(COLORS), table.groupby(by, sort=False), strict=False):
         shown = line[line["mean"] > 0]
-        if len(shown):
-            ends.append((float(shown["mean"].iloc[-1]), names[key], color))
+        if shown.empty:
+            continue
+        drawn.add(key)
+        x, y = shown[["horizon", "mean"]].iloc[-1]
+        if names[key] and x == last:
+            ends.append((float(y), names[key], color))
+        elif names[key]:
+            axes.annotate(names[key], (x, y), (6, 0), textcoords="offset points", color=color, va="center")
     if ends:
-        label_ends(axes, float(table["horizon"].max()), ends)
+        label_ends(axes, last, ends)
+    return drawn

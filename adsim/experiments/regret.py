@@ -15,7 +15,7 @@ from adsim.experiments.hindsight import Optimum, optimum
 from adsim.experiments.statistics import Estimate, Exponent, estimate, exponent
 from adsim.logs.auctions import check_counts
 from adsim.market.markets import Markets, make_events
-from adsim.market.reveal import hindsight
+from adsim.market.reveal import check_alone, hindsight
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Totals
 
@@ -92,6 +92,9 @@ def regret(
         When a setting is impossible, or the scenario is another kind of market.
     """
     check_counts(seeds=seeds, threads=threads)
+    check_alone(scenario)
+    if scenario.campaigns[0].stock or scenario.campaigns[0].relative_stock:
+        raise AdsimError(f"scenario '{scenario.name}': the optimum knows budgets and target ROI, but no stock.")
     named, spans = list(dict.fromkeys(agents)), sorted(set(horizons))
     if not (named and spans):
         raise AdsimError("name one agent and one horizon at least.")
@@ -126,8 +129,6 @@ def _optima(market: Scenario, seeds: list[int], threads: int) -> list[Optimum]:
 
 def _optimum(markets: Markets, e: int, thread: int) -> Optimum:
     truth, own = hindsight(markets, e, markets.rooms[thread]), _constraints(markets, e)
-    if np.isfinite(own.stock):
-        raise AdsimError(f"scenario '{markets.scenario.name}': regret knows budgets and target ROI, but no stock.")
     return optimum(
         truth.value,
         truth.cost,

@@ -24,29 +24,40 @@ def regret(found: Regret) -> Figure:
     """Regret, regret / sqrt(T), and violation, or the share of the optimum where nobody violates anything."""
     violated = (found.runs["violation"] > 0).any()
     metrics = ["regret", "root_regret", "violation" if violated else "optimum_share"]
-    figure, axes = panels(f"{found.scenario.name}: regret over the horizon", (15.5, 5.4), 1, 3)
+    size = 14.0 + 0.09 * max(map(len, found.agents)), max(5.4, 1.8 + 0.3 * len(found.agents))
+    figure, axes = panels(f"{found.scenario.name}: regret over the horizon", size, 1, 3)
     tables = {metric: found.table[found.table["metric"] == metric] for metric in metrics}
     for axis, (metric, table) in zip(axes[0], tables.items(), strict=True):
         axis.set_title(LABELS[metric], fontweight="bold")
         axis.set_xlabel("opportunities T")
         scale(axis, table)
         lines(axis, table, "agent")
-    guide(axes[0, 0])
+    if len(found.horizons) > 1 and (tables["regret"]["mean"] > 0).any():
+        guide(axes[0, 0])
     if not violated:
         _linear(axes[0, 2], tables["optimum_share"])
-    count = len(found.seeds)
-    periods = "One period" if count == 1 else f"Means over {count} periods, bands: 95 % intervals"
-    fitted = f" At the ends: the power of T that it grows with. Dotted: {ROOT}." if len(found.exponents) else ""
-    note(figure, f"{periods}.{fitted}")
-    label(axes[0, 0], tables["regret"], "agent", _names(found, "regret", found.agents))
-    if violated:
-        label(axes[0, 2], tables["violation"], "agent", _names(found, "violation", [""] * len(found.agents)))
+    note(figure, _reading(found, tables["regret"]))
+    named = label(axes[0, 0], tables["regret"], "agent", _names(found, "regret", found.agents))
+    rest = ["" if agent in named else agent for agent in found.agents]
+    label(axes[0, 2], tables[metrics[2]], "agent", _names(found, metrics[2], rest))
     return figure
+
+
+def _reading(found: Regret, table: pd.DataFrame) -> str:
+    """How to read the figure."""
+    several = len(found.horizons) > 1
+    marks = f"{'bands' if several else 'bars'}: 95 % intervals"
+    parts = ["One period" if len(found.seeds) == 1 else f"Means over {len(found.seeds)} periods, {marks}"]
+    if several:
+        parts.append(f"At the ends: the power of T that it grows with. Dotted: {ROOT}")
+    if (table["mean"] < 0).any():
+        parts.append("Regret is below 0 where violation pays, and not drawn there")
+    return ". ".join(parts) + "."
 
 
 def _linear(axes: Axes, table: pd.DataFrame) -> None:
     """Shares, up to all of it."""
-    low = max(table["mean"].min() - 0.02, 0.0)
+    low = max(table[["mean", "low"]].min(axis=None) - 0.02, 0.0)
     axes.set(yscale="linear", ylim=(low, 1.005))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if low < 0.9 else 1))
 

@@ -8,6 +8,7 @@ from adsim.kernels.jit import jit
 from adsim.kernels.settlement import CONVERSION, EXPOSURE
 from adsim.market.fleet import Room
 from adsim.market.markets import Markets
+from adsim.market.scenario import Scenario
 from adsim.market.world import fill_tile, world_of
 from adsim.types import Floats, Hindsight
 
@@ -29,6 +30,23 @@ def hindsight(markets: Markets, e: int = 0, room: Room | None = None) -> Hindsig
         When the market has other campaigns, several slots, or prices that are not the posted ones.
     """
     scenario = markets.scenario
+    check_alone(scenario)
+    opportunities = scenario.market.opportunities
+    predicted, value, price, events = (np.empty(opportunities) for _ in Hindsight._fields)
+    _reveal_alone(markets.world, *markets.lay_out(e, room)[:3], e, predicted, value, price, events)
+    seen = float(scenario.auction.slot_exposure[0])
+    price = np.maximum(price, markets.terms.rule.reserve)
+    return Hindsight(predicted, value * seen, price, price * events * seen)
+
+
+def check_alone(scenario: Scenario) -> None:
+    """Complain of a market whose truth is not that of one campaign against posted prices.
+
+    Raises
+    ------
+    AgentError
+        As `hindsight`.
+    """
     mechanism = registry.load("mechanisms", scenario.auction.mechanism)
     alone = scenario.size == 1 and scenario.competition is not None and len(scenario.auction.slot_exposure) == 1
     unscored = scenario.auction.beta == 0 and scenario.campaigns[0].quality.range() == (1.0, 1.0)
@@ -37,12 +55,6 @@ def hindsight(markets: Markets, e: int = 0, room: Room | None = None) -> Hindsig
             "the truth is shown in markets with one campaign, posted competition and one slot under second "
             "price, without quality or experience in the score."
         )
-    opportunities = scenario.market.opportunities
-    predicted, value, price, events = (np.empty(opportunities) for _ in Hindsight._fields)
-    _reveal_alone(markets.world, *markets.lay_out(e, room)[:3], e, predicted, value, price, events)
-    seen = float(scenario.auction.slot_exposure[0])
-    price = np.maximum(price, markets.terms.rule.reserve)
-    return Hindsight(predicted, value * seen, price, price * events * seen)
 
 
 def true_values(markets: Markets, e: int = 0, room: Room | None = None) -> Floats:

@@ -248,6 +248,8 @@ class Scenario(_Table):
         ScenarioError
             When the number is not positive, or does not fit the phases.
         """
+        if opportunities < 1:
+            raise ScenarioError(f"scenario '{self.name}': {opportunities} opportunities: must be 1 or more.")
         factor = opportunities / self.market.opportunities
         changes: dict[str, Any] = {"market.opportunities": opportunities}
         for number, table in enumerate(self.campaigns):
