@@ -35,7 +35,8 @@ def between(low: float, high: float) -> dict[str, Any]:
 
 CONTEXTUAL: dict[str, Any] = {"source": "contextual", "ctr": between(0.2, 0.6), "cvr": 0.5, "ctr_noise": 0.4}
 INDEPENDENT: dict[str, Any] = {"source": "independent", "value": between(0.0, 1.0)}
-AGENTS = ["coupled:unit=1", "fixed:multiplier=0.8", "oracle"]
+AGENTS = ["coupled:unit=1", "fixed:multiplier=0.8", "oracle", "fixed:multiplier=3.0"]
+"""The last one misses targets."""
 HORIZONS = [150, 400]
 
 

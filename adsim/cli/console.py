@@ -42,7 +42,7 @@ def show(*things: Any) -> None:
     """Print to standard output; pipes get room enough for a table."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 160
+        console.width = 200
     console.print(*things, sep="\n")
 
 

@@ -72,7 +72,8 @@ def welfare(found: Equilibrium) -> Figure:
         rows = last[last["metric"] == metric].set_index("mechanism").loc[found.mechanisms]
         reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy())
         axis.errorbar(rows["mean"], places, xerr=reach, fmt="o", color=INK, capsize=3, linewidth=1.6)
-        axis.set(xlim=(0, max(1.02, rows[["mean", "high"]].max(axis=None) + 0.02)), ylim=(len(places) - 0.5, -0.5))
+        most = float(np.nanmax(rows[["mean", "high"]].to_numpy()))
+        axis.set(xlim=(0, max(1.02, most + 0.02)), ylim=(len(places) - 0.5, -0.5))
         axis.set_yticks(places, found.mechanisms)
         axis.set_title(words, fontweight="bold")
         axis.xaxis.set_major_formatter(PercentFormatter(1.0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -57,7 +58,7 @@ def _reading(found: Regret, table: pd.DataFrame) -> str:
 
 def _linear(axes: Axes, table: pd.DataFrame) -> None:
     """Shares, up to all of it."""
-    low = max(table[["mean", "low"]].min(axis=None) - 0.02, 0.0)
+    low = max(float(np.nanmin(table[["mean", "low"]].to_numpy())) - 0.02, 0.0)
     axes.set(yscale="linear", ylim=(low, 1.005))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if low < 0.9 else 1))
 
