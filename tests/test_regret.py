@@ -339,8 +339,7 @@ def test_regret_of_dual_mirror_descent_grows_as_the_root_of_the_horizon() -> Non
 
 
 def test_regret_under_periodic_input_grows_less_than_linearly() -> None:
-    agent = "mirror_descent:reference=entropic"
-    found = regret(adsim.load_scenario("budget_periodic"), [agent], doubled(16_000), seeds=10)
+    found = regret(adsim.load_scenario("budget_periodic"), ["adaptive_pacing"], doubled(16_000), seeds=10)
     assert rates(found)[2] < 0.7
 
 
@@ -446,7 +445,7 @@ def test_one_seed_has_no_intervals_and_prints_no_nan(horizons: str, tmp_path: Pa
         (["return_on_spend", "--agents", ","], "name one agent"),
         (["return_on_spend", "--agents", "mirror_descent"], "budget"),
         (["return_on_spend", "--horizons", "5:1"], "--horizons 5:1"),
-        (["budget_periodic", "--horizons", "10"], "phases.cycles = 20"),
+        (["budget_adversarial", "--set", "phases.cycles=20", "--horizons", "10"], "phases.cycles = 20"),
     ],
 )
 def test_the_command_refuses_in_one_line(arguments: list[str], words: str) -> None:

@@ -100,6 +100,11 @@ def difference(row: Mapping[str, float | None], metric: str = "") -> list[str]:
     return [number(row["mean"], metric), span(row, metric), "*" if row["excludes_zero"] else ""]
 
 
+def count(number: int, what: str) -> str:
+    """So many of something, in words."""
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
+
+
 def words(metric: str) -> str:
     """A metric's name for readers."""
     return metric.replace("_", " ").replace("roi", "ROI")

@@ -85,7 +85,7 @@ def equilibrium_(
 def _table(found: "Equilibrium") -> Table:
     """A row per horizon and mechanism: means, and the interval of the share of liquid welfare."""
     headings = [*HEADINGS.values()]
-    title = f"{found.scenario.name}: everyone adapts, means over {len(found.seeds)} seeds"
+    title = f"{found.scenario.name}: everyone adapts, means over {console.count(len(found.seeds), 'seed')}"
     table = console.grid(title, ["mechanism", "T", headings[0], "95 % interval", "worst", *headings[1:]])
     for mechanism in found.mechanisms:
         for horizon in found.horizons:

@@ -69,7 +69,7 @@ def regret_(
 
 def _rate_table(found: "Regret") -> Table:
     """Regret / sqrt(T), a row per agent and a column per horizon."""
-    title = f"{found.scenario.name}: regret / sqrt(T) over {len(found.seeds)} seeds"
+    title = f"{found.scenario.name}: regret / sqrt(T) over {console.count(len(found.seeds), 'seed')}"
     table = console.grid(title, ["T", *(f"{horizon:,}" for horizon in found.horizons)])
     table.columns[0].no_wrap = False
     rates = found.table[found.table["metric"] == "root_regret"]
