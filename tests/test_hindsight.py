@@ -153,3 +153,9 @@ def test_duals_below_zero_are_refused_and_one_without_a_budget_bounds_nothing() 
         dual_bound([1.0], [1.0], 1.0, 1.0, 0.0, -1.0)
     assert dual_bound([1.0], [1.0], INF, 0.0, 0.1, 0.0) == INF
     assert dual_bound([1.0], [1.0], INF, 0.0, 0.0, 0.0) == 1.0
+
+
+def test_an_opportunity_that_just_returns_the_target_is_bought_in_part_despite_rounding() -> None:
+    unit = 60.412530501028854
+    found = optimum([9.0], [9.0 * unit], 2.7 * unit, 1 / unit)
+    assert found.value == pytest.approx(2.7)

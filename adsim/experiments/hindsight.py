@@ -106,7 +106,7 @@ def optimum(
     if whole < ratio.size:
         v, c = float(values[whole]), float(costs[whole])
         deficit = problem.target_roi * c - v
-        share = min((problem.budget - paid) / c, spare / deficit if deficit > 0 else 1.0, 1.0)
+        share = min((problem.budget - paid) / c, spare / deficit if deficit > ROUNDING * v else 1.0, 1.0)
         if share > 0:
             bought, paid, threshold = bought + share * v, paid + share * c, float(ratio[whole])
     return problem.outcome(bought, paid, threshold)
