@@ -440,7 +440,7 @@ def test_one_seed_has_no_intervals_and_prints_no_nan(horizons: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["quickstart"], "one campaign"),
+        (["return_on_spend", "--set", "campaigns.0.count=2"], "one campaign"),
         (["return_on_spend", "--agents", "ros:unit"], "ros:unit"),
         (["return_on_spend", "--agents", ","], "name one agent"),
         (["return_on_spend", "--agents", "mirror_descent"], "budget"),
