@@ -31,7 +31,9 @@ class Accounts(NamedTuple):
     budget_left: Doubles
     """(N,)"""
     stock_left: Doubles
-    """(N,), inf without a limit."""
+    """Units; (N,), inf without a limit."""
+    stock_unit: Doubles
+    """Money of sales that is a unit of stock; 0 where a conversion is one; (N,)."""
     to_beat: Doubles
     """Sum of the last slots' scores, at N; what is more for those who won a slot themselves, at n < N; (N + 1,)."""
     liquid_rate: Doubles
@@ -94,7 +96,8 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
                 if charge > 0 and accounts.budget[n] < np.inf:
                     changed |= _take_money(accounts, candidates, bound[n], charge, n, t + 1, stop)
                 if conversions > 0 and accounts.stock_left[n] < np.inf:
-                    changed |= _take_stock(accounts, candidates, conversions, n)
+                    sold = units_sold(conversions, conversions * np.float64(truth.amount[n, t]), accounts.stock_unit[n])
+                    changed |= _take_stock(accounts, candidates, sold, n)
                 if events.winner.shape[0] > 0:
                     events.winner[opportunity, k] = n
                     events.price[opportunity, k] = ranking.price[k, t]
@@ -165,10 +168,16 @@ def _take_money(accounts, candidates, bound, charge, n, start, stop):
     return _cap_binds(candidates, bound, n, start, stop)
 
 
+@inline
+def units_sold(conversions, value, stock_unit):
+    """Units of stock that conversions of a total value take; see `adsim.types.Constraints`."""
+    return value / stock_unit if stock_unit > 0 else conversions
+
+
 @jit
-def _take_stock(accounts, candidates, conversions, n):
-    """Lower campaign ``n``'s stock; whether that was the last of it."""
-    accounts.stock_left[n] -= conversions
+def _take_stock(accounts, candidates, sold, n):
+    """Lower campaign ``n``'s stock by ``sold`` units; whether those were the last."""
+    accounts.stock_left[n] -= sold
     if accounts.stock_left[n] <= 0:
         candidates.cap[n] = LEFT
         return True
