@@ -256,6 +256,7 @@ def naive_sales(market: Market, multiplier: float) -> tuple[list[naive.Sale], li
         campaigns.target_roi.tolist(),
         campaigns.stock.tolist(),
         candidates.quality[:size, 0].tolist(),
+        campaigns.stock_unit.tolist(),
     )
     auction = {
         "exposure": scenario.auction.slot_exposure,
