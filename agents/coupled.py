@@ -85,7 +85,7 @@ class Coupled(Rule):
     target_step, budget_step : float
         Steps of lambda and mu, over sqrt(T).
     stock_step : float
-        Step of nu, over the root of the wins that the stock lasts for.
+        Step of nu, see `StockDual`.
     target_start : float
         First lambda.
     budget_start : float, optional

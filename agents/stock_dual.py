@@ -21,7 +21,8 @@ DUAL, LEFT, DECISIONS = range(3)
 """Memory of the rule: lambda, the stock left at the last decision, and decisions so far."""
 RESOLVING, SUBGRADIENT, MULTIPLICATIVE = range(3)
 UPDATES = {"resolving": RESOLVING, "subgradient": SUBGRADIENT, "multiplicative": MULTIPLICATIVE}
-STARTS = {"resolving": 0.0, "subgradient": 0.0, "multiplicative": 0.1}
+STEPS = {"resolving": 0.4, "subgradient": 1.0, "multiplicative": 1.0}
+STARTS = {"resolving": 0.0, "subgradient": 0.0, "multiplicative": 0.3}
 """First ``lambda * target``: a multiplicative step cannot leave 0."""
 LEAST = 1e-3
 """Of ``lambda * target`` under multiplicative steps, so that it can return within the period."""
@@ -29,13 +30,13 @@ LEAST = 1e-3
 
 @inline
 def stock_excess(seen, n, stock):
-    """What the last auctions sold beyond their share of a period's ``stock``, in steps of 1 / sqrt(wins in stock).
+    """What the last auctions sold beyond their share of a period's ``stock``, in portions over the root of them.
 
-    Sales and stock are counted in average wins, so that one win moves a dual by a step over the root of the number
-    of wins that the stock lasts for: no more than there are auctions, which counts before the first win.
+    A portion is what an average win takes, or those auctions' share of the stock if that is more: as many as the
+    stock has, so often there is something to learn.
     """
     plan = stock * seen.step / seen.opportunities
-    unit = max(units_per_win(seen, n), stock / seen.opportunities)
+    unit = max(units_per_win(seen, n), plan, stock / seen.opportunities)
     return (sales(seen, n) - plan) / np.sqrt(unit * stock)
 
 
@@ -85,13 +86,15 @@ class StockDual(Rule):
     * resolving: ``l <- [l + step / sqrt(t) clip((S - P) / P, -1, 1)]_+`` at decision t, the plan P being the stock
       left times the share of those auctions in all that were left (where P is less than an average win w, relative
       to w and with t P / w in place of t);
-    * subgradient: ``l <- [l + step / sqrt(C / w) (S - k C / T) / w]_+``, T the period's auctions;
+    * subgradient: ``l <- [l + step / sqrt(C / w) (S - k C / T) / w]_+``, T the period's auctions and w an average
+      win, or the plan k C / T where that is more;
     * multiplicative: ``l <- l exp(step / sqrt(C / w) (S - k C / T) / w)``, at least 0.001.
 
     The papers' step of 1 / sqrt(T) is for gradients of size 1. Those of a seller that wins one auction in n are n
     times its plan and mostly 0: counted in average wins, and over the root of the C / w wins that the stock lasts
-    for, they ask for the same step whatever the number of sellers, the length of the period and the unit of money.
-    No decision moves l by more than 1, or by more than a factor e.
+    for, they ask for the same step whatever the number of sellers, the length of the period and the unit of money;
+    decisions that span many wins are as few as the plans in the stock. No decision moves l by more than 1, or by
+    more than a factor e.
 
     The dual may exceed 1 / target: the bid is then negative, or user experience alone would go on selling what is not
     there. Under LPA the payment does not depend on the bid, so the return is the target whatever lambda is, and a
@@ -101,9 +104,10 @@ class StockDual(Rule):
     ----------
     update : str
         resolving, subgradient or multiplicative.
-    step : float
+    step : float, optional
+        0.4 for the resolving update and 1 for the others unless given.
     start : float, optional
-        First l; 0 unless given, 0.1 for the multiplicative update.
+        First l; 0 unless given, 0.3 for the multiplicative update.
     every : int, optional
         Auctions between decisions; once a tick unless given.
 
@@ -118,11 +122,15 @@ class StockDual(Rule):
     number = STOCK_DUAL
 
     def __init__(
-        self, update: str = "resolving", step: float = 0.4, start: float | None = None, every: int | None = None
+        self,
+        update: str = "resolving",
+        step: float | None = None,
+        start: float | None = None,
+        every: int | None = None,
     ) -> None:
         if update not in UPDATES:
             raise UnknownName("update", str(update), UPDATES)
-        self.update, self.step = update, require_positive("step", step)
+        self.update, self.step = update, STEPS[update] if step is None else require_positive("step", step)
         require_start = require_positive if update == "multiplicative" else require_not_negative
         self.start = STARTS[update] if start is None else require_start("start", start)
         self.every = 0 if every is None else require_count("every", every)

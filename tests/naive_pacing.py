@@ -95,10 +95,10 @@ class Units:
 
 
 def excess(units: Units, stock: float, opportunities: int, auctions: int) -> float:
-    """Average wins sold beyond the stock's rate, over the root of the wins in the stock."""
+    """Portions sold beyond the stock's rate, over the root of the portions in the stock."""
     rate = stock / opportunities
-    win = max(units.a_win, rate)
-    return (units.last - auctions * rate) / win / sqrt(stock / win)
+    portion = max(units.a_win, auctions * rate, rate)
+    return (units.last - auctions * rate) / portion / sqrt(stock / portion)
 
 
 def within(x: float, bound: float) -> float:
@@ -235,15 +235,16 @@ class StockDual(Bidder):
     """Our derivation of LPA's stock dual, in units of 1 / target."""
 
     def __init__(
-        self, terms: Terms, update: str = "resolving", step: float = 0.4, start: float | None = None
+        self, terms: Terms, update: str = "resolving", step: float | None = None, start: float | None = None
     ) -> None:
         super().__init__(terms)
-        self.update, self.step, self.decisions, self.elapsed = update, step, 0, 0
+        self.update, self.decisions, self.elapsed = update, 0, 0
+        self.step = (0.4 if update == "resolving" else 1.0) if step is None else step
         self.stock = min(terms.stock, terms.budget * terms.target)
         self.left, self.money = terms.stock, terms.budget
         self.dual = 0.0
         if self.stock < inf:
-            self.dual = (0.1 if update == "multiplicative" else 0.0) if start is None else start
+            self.dual = (0.3 if update == "multiplicative" else 0.0) if start is None else start
 
     def learn(
         self, auctions: int, shown: float, value: float, payment: float, trust: float = 1.0, sold: float = 0.0

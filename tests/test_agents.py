@@ -342,6 +342,11 @@ def test_an_entropic_step_cannot_leave_0(agent: str, name: str) -> None:
     assert getattr(registry.create("agents", agent, {"reference": "entropic"}), name) == 1
 
 
+def test_a_multiplicative_step_cannot_leave_0() -> None:
+    with pytest.raises(AgentError, match="start = 0: must be a positive number"):
+        registry.create("agents", "stock_dual", {"update": "multiplicative", "start": 0})
+
+
 @pytest.mark.parametrize("agent", sorted(agent for agent, names in OTHERS.items() if "every" in names))
 @pytest.mark.parametrize("bad", [0, -3, 1.5, float("nan"), float("inf"), "often", True])
 def test_auctions_between_decisions_are_counted(agent: str, bad: Any) -> None:
@@ -355,6 +360,7 @@ def test_auctions_between_decisions_are_counted(agent: str, bad: Any) -> None:
     [
         ("coupled:coupling=optimum", "unknown coupling 'optimum'. Did you mean 'optimal'?"),
         ("coupled:coupling=foo", "unknown coupling 'foo'"),
+        ("stock_dual:update=subgradent", "unknown update 'subgradent'. Did you mean 'subgradient'?"),
         ("coupled:reference=x", "unknown reference 'x'"),
         ("mirror_descent:reference=x", "unknown reference 'x'"),
         ("mirror_descent:reference=entropik", "unknown reference 'entropik'. Did you mean 'entropic'?"),

@@ -245,7 +245,8 @@ def periods(draw: st.DrawFn) -> Period:
     happened[0] = 0
     seen = []
     for tick, total in enumerate(happened.cumsum(axis=0)):
-        sold = np.where(terms.stock_unit > 0, total[4] / np.where(terms.stock_unit > 0, terms.stock_unit, 1), total[3])
+        unit = terms.stock_unit
+        sold = np.where(unit > 0, total[4] / np.where(unit > 0, unit, 1), total[3])
         left = np.maximum(terms.budget - total[6], 0), np.maximum(terms.stock - sold, 0)
         seen.append(Observation(tick, Totals(*happened[tick]), Totals(*total), to_beat[tick], *left))
     return Period(terms, facts, seen)

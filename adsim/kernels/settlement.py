@@ -84,19 +84,20 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
                 exposure = accounts.exposure[k]
                 shown, clicks, conversions = _outcome(accounts, truth, exposure, depth, opportunity, n, t)
                 charge = _charge(accounts, candidates, truth, ranking.price[k, t], shown, clicks, conversions, n, t)
+                value = conversions * np.float64(truth.amount[n, t])
                 row = accounts.ledger[n]
                 row[WINS] += 1
                 row[EXPOSURES] += shown
                 row[CLICKS] += clicks
                 row[CONVERSIONS] += conversions
-                row[VALUE] += conversions * np.float64(truth.amount[n, t])
+                row[VALUE] += value
                 row[PREDICTED_VALUE] += shown * np.float64(candidates.value[n, t])
                 row[SPEND] += charge
                 row[EXPERIENCE] += shown * np.float64(candidates.experience[n, t])
                 if charge > 0 and accounts.budget[n] < np.inf:
                     changed |= _take_money(accounts, candidates, bound[n], charge, n, t + 1, stop)
                 if conversions > 0 and accounts.stock_left[n] < np.inf:
-                    sold = units_sold(conversions, conversions * np.float64(truth.amount[n, t]), accounts.stock_unit[n])
+                    sold = units_sold(conversions, value, accounts.stock_unit[n])
                     changed |= _take_stock(accounts, candidates, sold, n)
                 if events.winner.shape[0] > 0:
                     events.winner[opportunity, k] = n
