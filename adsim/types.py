@@ -32,7 +32,9 @@ class Constraints(NamedTuple):
     target_roi: Floats
     """Value to spend, at least; 0 without a target."""
     stock: Floats
-    """Conversions that can be delivered in the period; inf without a limit."""
+    """Units that can be delivered in the period; inf without a limit."""
+    stock_unit: Floats
+    """Money of sales that is one unit of stock; 0 where a conversion is one, whatever it is worth."""
 
 
 class History(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from adsim.kernels.jit import inline, jit
-from adsim.kernels.settlement import CONVERSIONS, EXPOSURES, PREDICTED_VALUE, VALUE
+from adsim.kernels.settlement import CONVERSIONS, EXPOSURES, PREDICTED_VALUE, VALUE, units_sold
 from adsim.types import PublicFacts
 
 UNIT = 3
@@ -42,11 +42,24 @@ def value_per_predicted(seen, n):
 
 @inline
 def sales(seen, n):
-    """Conversions to expect of the last tick's wins: smoother than those that happened to come."""
-    value = seen.value_per_conversion[n]
-    predicted = seen.total[n, PREDICTED_VALUE] / value
-    trust = (seen.total[n, CONVERSIONS] + PRIOR_CONVERSIONS) / (predicted + PRIOR_CONVERSIONS)
-    return trust * seen.last[n, PREDICTED_VALUE] / value
+    """Units of stock to expect of the last wins: smoother than the sales that happened to come."""
+    return units_per_predicted(seen, n) * seen.last[n, PREDICTED_VALUE] / seen.value_per_conversion[n]
+
+
+@inline
+def units_per_predicted(seen, n):
+    """Units of stock sold so far per unit predicted, drawn towards 1 while there are few."""
+    predicted = seen.total[n, PREDICTED_VALUE] / seen.value_per_conversion[n]
+    sold = units_sold(seen.total[n, CONVERSIONS], seen.total[n, VALUE], seen.stock_unit[n])
+    return (sold + PRIOR_CONVERSIONS) / (predicted + PRIOR_CONVERSIONS)
+
+
+@inline
+def units_per_win(seen, n):
+    """Units of stock that an exposure sold on average so far; 0 before the first."""
+    exposures = seen.total[n, EXPOSURES]
+    won = seen.total[n, PREDICTED_VALUE] / exposures if exposures > 0 else 0.0
+    return units_per_predicted(seen, n) * won / seen.value_per_conversion[n]
 
 
 @inline

@@ -57,7 +57,9 @@ class Seen(NamedTuple):
     target_roi: Floats
     """Value to spend, at least; 0 without a target; (N,)."""
     stock: Floats
-    """Conversions for the period, inf without a limit; (N,)."""
+    """Units for the period, inf without a limit; (N,)."""
+    stock_unit: Floats
+    """Money of sales that is a unit of stock; 0 where a conversion is one; (N,)."""
     last: Floats
     """Totals since the last decision; (N, 8), columns as in `adsim.types.Totals`, see `adsim.kernels.settlement`."""
     total: Floats
@@ -128,6 +130,7 @@ class Rule(Agent):
             budget=np.array(constraints.budget, np.float64),
             target_roi=np.array(constraints.target_roi, np.float64),
             stock=np.array(constraints.stock, np.float64),
+            stock_unit=np.array(constraints.stock_unit, np.float64),
             last=last,
             total=total,
             to_beat=to_beat,

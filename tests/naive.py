@@ -227,6 +227,8 @@ class Terms(NamedTuple):
     target_roi: Sequence[float]
     stock: Sequence[float]
     quality: Sequence[float]
+    stock_unit: Sequence[float] | None = None
+    """Money of sales that is a unit of stock; a conversion is one where it is 0, or nothing is said."""
 
 
 class Sale(NamedTuple):
@@ -266,7 +268,8 @@ def market(
                 sale = _sell(traffic, terms, auction, mechanism, charge, expected, t, k, n, float(price))
                 sales.append(sale)
                 money[n] -= sale.charge
-                stock[n] -= sale.conversions
+                unit = terms.stock_unit[n] if terms.stock_unit else 0.0
+                stock[n] -= sale.value / unit if unit else sale.conversions
     return sales, money, stock
 
 

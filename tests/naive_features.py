@@ -24,6 +24,7 @@ class View(NamedTuple):
     budget: float
     target: float
     stock: float
+    stock_unit: float
     value: float
     maximizes_value: bool
     gains: list[Totals]
@@ -65,6 +66,7 @@ def look(result: Result, seed: int, n: int, actions: list[float]) -> View:
         budget=float(own.budget[n]),
         target=float(own.target_roi[n]),
         stock=float(own.stock[n]),
+        stock_unit=float(own.stock_unit[n]),
         value=float(own.value_per_conversion[n]),
         maximizes_value=bool(own.maximizes_value[n]),
         gains=[Totals(*map(float, row)) for row in np.diff(result.history[:, n], axis=0)],
@@ -118,7 +120,12 @@ def _sum(view: View, name: str, ticks: range) -> float:
 def _left(view: View, tick: int) -> tuple[float, float]:
     """Budget and stock left before a tick."""
     past = range(tick)
-    return view.budget - _sum(view, "spend", past), view.stock - _sum(view, "conversions", past)
+    return view.budget - _sum(view, "spend", past), view.stock - _sold(view, past)
+
+
+def _sold(view: View, ticks: range) -> float:
+    """Units of stock: conversions, or what they were worth."""
+    return _sum(view, "value", ticks) / view.stock_unit if view.stock_unit else _sum(view, "conversions", ticks)
 
 
 def _traffic_left(view: View, tick: int) -> float:
@@ -222,9 +229,9 @@ def _levels(view: View, tick: int) -> dict[str, float]:
 
 def score(view: View, ticks: range) -> float:
     """What a period is worth: sales within the stock, scaled down where the target is missed."""
-    value, spend, conversions = (_sum(view, name, ticks) for name in ("value", "spend", "conversions"))
-    if conversions > view.stock:
-        value *= view.stock / conversions
+    value, spend, sold = _sum(view, "value", ticks), _sum(view, "spend", ticks), _sold(view, ticks)
+    if sold > view.stock:
+        value *= view.stock / sold
     kept = 1.0
     if view.target > 0 and spend > 0:
         kept = min(1.0, (value / spend / view.target) ** 2)
@@ -233,9 +240,9 @@ def score(view: View, ticks: range) -> float:
 
 def violation(view: View, ticks: range) -> float:
     """How far the target is missed, and how much was sold beyond the stock."""
-    value, spend, conversions = (_sum(view, name, ticks) for name in ("value", "spend", "conversions"))
+    value, spend = _sum(view, "value", ticks), _sum(view, "spend", ticks)
     missed = 1 - value / (view.target * spend) if view.target > 0 and spend > 0 else 0.0
-    beyond = conversions / view.stock - 1 if view.stock < inf else 0.0
+    beyond = _sold(view, ticks) / view.stock - 1 if view.stock < inf else 0.0
     return max(missed, 0.0) + max(beyond, 0.0)
 
 

@@ -193,7 +193,12 @@ def test_stock_dual_sells_its_stock_and_no_more(seed: int) -> None:
 def test_a_stock_dual_rises_ahead_of_plan_and_falls_behind_it() -> None:
     """Of two campaigns, the second without a limit."""
     terms = Constraints(
-        np.array([10.0, 10.0]), np.ones(2, bool), np.full(2, np.inf), np.array([2.0, 4.0]), np.array([100.0, np.inf])
+        value_per_conversion=np.array([10.0, 10.0]),
+        maximizes_value=np.ones(2, bool),
+        budget=np.full(2, np.inf),
+        target_roi=np.array([2.0, 4.0]),
+        stock=np.array([100.0, np.inf]),
+        stock_unit=np.zeros(2),
     )
     agent = registry.create("agents", "stock_dual", {"step": 0.5})
     agent.reset(terms, PublicFacts("lpa", True, np.full(4, 0.25), 1000, None))
@@ -283,7 +288,7 @@ NUMBERS = {
     "ros": ["step", "start", "unit"],
     "mirror_descent": ["step", "unit"],
     "adaptive_pacing": ["step", "ceiling", "unit"],
-    "coupled": ["target_step", "budget_step", "target_start", "unit"],
+    "coupled": ["target_step", "budget_step", "target_start", "stock_step", "unit"],
     "throttling": ["step"],
     "online_lp": [],
     "oracle": [],
@@ -293,7 +298,8 @@ OTHERS = {
     "ros": {"buffer", "every"},
     "mirror_descent": {"reference", "start", "every"},
     "adaptive_pacing": {"start", "every"},
-    "coupled": {"coupling", "budget_start", "reference", "buffer", "every"},
+    "coupled": {"coupling", "budget_start", "stock_start", "reference", "buffer", "every"},
+    "stock_dual": {"update", "start", "every"},
     "throttling": {"every"},
 }
 """Parameters that may be 0, are counted, or are words."""
@@ -336,6 +342,11 @@ def test_an_entropic_step_cannot_leave_0(agent: str, name: str) -> None:
     assert getattr(registry.create("agents", agent, {"reference": "entropic"}), name) == 1
 
 
+def test_a_multiplicative_step_cannot_leave_0() -> None:
+    with pytest.raises(AgentError, match="start = 0: must be a positive number"):
+        registry.create("agents", "stock_dual", {"update": "multiplicative", "start": 0})
+
+
 @pytest.mark.parametrize("agent", sorted(agent for agent, names in OTHERS.items() if "every" in names))
 @pytest.mark.parametrize("bad", [0, -3, 1.5, float("nan"), float("inf"), "often", True])
 def test_auctions_between_decisions_are_counted(agent: str, bad: Any) -> None:
@@ -349,6 +360,7 @@ def test_auctions_between_decisions_are_counted(agent: str, bad: Any) -> None:
     [
         ("coupled:coupling=optimum", "unknown coupling 'optimum'. Did you mean 'optimal'?"),
         ("coupled:coupling=foo", "unknown coupling 'foo'"),
+        ("stock_dual:update=subgradent", "unknown update 'subgradent'. Did you mean 'subgradient'?"),
         ("coupled:reference=x", "unknown reference 'x'"),
         ("mirror_descent:reference=x", "unknown reference 'x'"),
         ("mirror_descent:reference=entropik", "unknown reference 'entropik'. Did you mean 'entropic'?"),
@@ -439,6 +451,7 @@ TERMS = Constraints(
     budget=np.array([50.0, 80.0, 60.0]),
     target_roi=np.array([2.0, 3.0, 1.5]),
     stock=np.array([20.0, np.inf, 30.0]),
+    stock_unit=np.array([0.0, 0.0, 15.0]),
 )
 FACTS = PublicFacts("gsp", False, np.full(4, 0.25), 1000, History(0.05, 2.0))
 

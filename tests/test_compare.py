@@ -155,6 +155,16 @@ def test_landscape_takes_who_spends_most() -> None:
     assert landscape(market, factors=[1.0])["campaign"][0] == campaigns["campaign"][campaigns["spend"].idxmax()]
 
 
+def test_landscape_of_a_large_market_has_fewer_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = adsim.Market(small("quickstart"), 1)
+    size = market.scenario.size * market.scenario.market.opportunities
+    monkeypatch.setattr("adsim.experiments.landscape.MOST_BIDS", size - 1)
+    recorded = market.run()
+    frame = landscape(market, recorded=recorded)
+    np.testing.assert_allclose(frame["factor"], [1 / 8, 8**-0.5, 1, 8**0.5, 8])
+    assert frame["spend"][2] == recorded.totals.spend.max()
+
+
 def test_landscape_refuses_unknown_campaigns_and_factors() -> None:
     market = adsim.Market(small("quickstart"))
     with pytest.raises(UnknownName, match="Did you mean 'shop-1'"):

@@ -32,6 +32,7 @@ from adsim.types import Constraints, Floats, Observation, PublicFacts, Totals
 SCENARIOS = {name: small(name) for name in NAMES} | {
     "stock": small("quanzhantui", campaigns__0__relative_stock=0.05),
     "sampled_stock": small("quickstart", campaigns__0__stock=2.5),
+    "stock_value": small("quickstart", campaigns__0__stock_value=20.0, traffic__basket=0.5),
     "utility": small("quickstart", campaigns__0__objective="utility"),
     "lpa": small("quanzhantui", auction__mechanism="lpa"),
     "click": small("target_cpa", auction__charge="click", traffic__curve="flat"),

@@ -46,6 +46,7 @@ SCORED: dict[str, Any] = {
     "per click": {"auction.charge": "click", "traffic.cvr": 0.5},
     "per conversion": {"auction.charge": "conversion", "traffic.cvr": 0.5, "traffic.basket": 0.5},
     "stock": {"campaigns.0.stock": 2.0, "campaigns.0.budget": 1e6},
+    "stock_value": {"campaigns.0.stock_value": 30.0, "campaigns.0.budget": 1e6, "traffic.basket": 0.5},
     "utility": {"campaigns.0.objective": "utility", "campaigns.0.target_cpa": 0.2},
     "experience": {"traffic.experience": {"mean": 0.5}},
 }
@@ -220,7 +221,7 @@ def test_numbers_are_those_of_the_market(name: str, seed: int) -> None:
     expected = score(
         info["value"],
         info["spend"],
-        info["conversions"],
+        info["value"] / unit if (unit := constraints.stock_unit[0]) else info["conversions"],
         constraints.target_roi[0],
         constraints.stock[0],
         campaign.objective == "value",

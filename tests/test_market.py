@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laid_out import lay_out
+from laid_out import amounts, lay_out
 
 from adsim import registry
 from adsim.agents.base import Agent
 from adsim.agents.oracle import best_threshold
 from adsim.errors import AgentError, ScenarioError
+from adsim.market import metrics
 from adsim.market.market import Market
 from adsim.market.result import Result
 from adsim.market.scenario import Scenario, read_scenario
@@ -126,6 +127,7 @@ def tight(
     agent: str = "fixed:multiplier=0.7",
     budget: float = 3.0,
     stock: float = 10.0,
+    in_value: bool = False,
     posted: bool = False,
     noise: bool = False,
     independent: bool = False,
@@ -138,7 +140,7 @@ def tight(
         "count": count,
         "agent": agent,
         "budget": between(budget / 2, 2 * budget),
-        "stock": between(stock / 2, 2 * stock),
+        "stock_value" if in_value else "stock": between(stock / 2, 2 * stock),
         "quality": between(0.5, 2.0) if scored else 1.0,
     }
     tables: dict[str, Any] = {"competition": {"price": between(0.0, 0.3)}} if posted else {}
@@ -167,6 +169,7 @@ tight_markets = st.builds(
     agent=st.sampled_from(["fixed:multiplier=0.7", "fixed:multiplier=30", "feedback:step=0.5", "stock_dual"]),
     budget=st.sampled_from([0.2, 1.0, 5.0, 20.0]),
     stock=st.sampled_from([1.0, 4.0, 15.0]),
+    in_value=st.booleans(),
     posted=st.booleans(),
     noise=st.booleans(),
     independent=st.booleans(),
@@ -256,6 +259,7 @@ def naive_sales(market: Market, multiplier: float) -> tuple[list[naive.Sale], li
         campaigns.target_roi.tolist(),
         campaigns.stock.tolist(),
         candidates.quality[:size, 0].tolist(),
+        campaigns.stock_unit.tolist(),
     )
     auction = {
         "exposure": scenario.auction.slot_exposure,
@@ -275,7 +279,7 @@ def naive_sales(market: Market, multiplier: float) -> tuple[list[naive.Sale], li
 
 
 @pytest.mark.parametrize(("mechanism", "charge", "outcomes"), KINDS)
-@pytest.mark.parametrize("style", ["plain", "scored", "posted", "independent"])
+@pytest.mark.parametrize("style", ["plain", "scored", "posted", "independent", "in value"])
 def test_market_is_its_plain_twin(mechanism: str, charge: str, outcomes: str, style: str) -> None:
     scenario = tight(
         mechanism,
@@ -284,6 +288,7 @@ def test_market_is_its_plain_twin(mechanism: str, charge: str, outcomes: str, st
         scored=style == "scored",
         posted=style == "posted",
         independent=style == "independent",
+        in_value=style == "in value",
         noise=style in ("scored", "independent"),
         reserve=0.02 if style in ("scored", "posted") else 0.0,
         opportunities=250,
@@ -297,6 +302,8 @@ def test_market_is_its_plain_twin(mechanism: str, charge: str, outcomes: str, st
     np.testing.assert_allclose(events.charge, [sale.charge for sale in sales], rtol=1e-5, atol=3e-7)
     np.testing.assert_allclose(result.budget_left, money, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(result.stock_left, stock, rtol=1e-12, atol=1e-12)
+    units = metrics.units_sold(terms(result), result.totals)
+    np.testing.assert_allclose(terms(result).stock - units, stock, rtol=1e-9, atol=1e-9)
     columns = ["shown", "clicks", "conversions", "value", "predicted_value", "charge", "experience"]
     for name, column in zip(Totals._fields[1:], columns, strict=True):
         expected = np.zeros(scenario.size)
@@ -326,11 +333,13 @@ def test_nobody_spends_more_than_its_budget(scenario: Scenario, seed: int) -> No
 )
 def test_who_has_sold_out_is_absent_from_the_next_page(scenario: Scenario, seed: int) -> None:
     result = Market(scenario, seed).run(events=True)
+    amount, unit = amounts(scenario, seed), terms(result).stock_unit
     for n, stock in enumerate(terms(result).stock):
         own = result.events[result.events.winner == n]
-        sold_before = np.concatenate([[0.0], np.cumsum(own.conversions)[:-1]])
+        taken = own.conversions * (amount[own.opportunity, n] / unit[n] if unit[n] else 1.0)
+        sold_before = np.concatenate([[0.0], np.cumsum(taken)[:-1]])
         assert (sold_before < stock * (1 + 1e-12)).all()
-        assert result.totals.conversions[n] - stock <= own.conversions.max() if len(own) else True
+        assert taken.sum() - stock <= taken.max() if len(own) else True
 
 
 @pytest.mark.parametrize("mechanism", ["first_price", "gsp", "vcg", "split"])

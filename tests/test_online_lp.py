@@ -48,7 +48,7 @@ def decide(
 ) -> float:
     """The compiled rule's multiplier once it has seen these opportunities, of which it won one worth 1."""
     agent = registry.create("agents", "truthful", {})
-    terms = Constraints(*(np.array([x]) for x in (1.0, not utility, np.inf, target, np.inf)))
+    terms = Constraints(*(np.array([x]) for x in (1.0, not utility, np.inf, target, np.inf, 0.0)))
     agent.reset(terms, PublicFacts("second_price", False, np.ones(1), value.size + rest, None))
     landscape = np.zeros((1, BINS, 2))
     for worth, cost in zip(value, price, strict=True):

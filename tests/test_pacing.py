@@ -21,6 +21,7 @@ TWINS: dict[str, Any] = {
     "mirror_descent": naive.MirrorDescent,
     "adaptive_pacing": naive.AdaptivePacing,
     "coupled": naive.Coupled,
+    "stock_dual": naive.StockDual,
     "throttling": naive.Throttling,
 }
 RULES: list[tuple[str, dict[str, Any]]] = [
@@ -43,7 +44,25 @@ RULES: list[tuple[str, dict[str, Any]]] = [
     ("throttling", {}),
     ("throttling", {"step": 4.0}),
 ]
-BY_NAME = [pytest.param(*rule, id=":".join([rule[0], *(f"{k}={v}" for k, v in rule[1].items())])) for rule in RULES]
+STOCKED: list[tuple[str, dict[str, Any]]] = [
+    ("stock_dual", {}),
+    ("stock_dual", {"step": 2.0, "start": 0.4}),
+    ("stock_dual", {"update": "subgradient"}),
+    ("stock_dual", {"update": "subgradient", "step": 3.0, "start": 0.5}),
+    ("stock_dual", {"update": "multiplicative"}),
+    ("stock_dual", {"update": "multiplicative", "step": 3.0, "start": 1.0}),
+    ("coupled", {}),
+    ("coupled", {"coupling": "min", "stock_step": 0.3}),
+    ("coupled", {"coupling": "sequential", "stock_start": 0.5}),
+]
+"""Rules that hold a stock."""
+
+
+def named(rules: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    return [pytest.param(*rule, id=":".join([rule[0], *(f"{k}={v}" for k, v in rule[1].items())])) for rule in rules]
+
+
+BY_NAME = named(RULES)
 
 
 def coins(key: int) -> Any:
@@ -74,6 +93,8 @@ def periods(draw: st.DrawFn) -> tuple[naive.Terms, Floats]:
         budget=draw(st.just(np.inf) | numbers(0.1, 50)),
         target=draw(st.just(0.0) | numbers(0.2, 5)),
         utility=draw(st.booleans()),
+        stock=draw(st.just(np.inf) | numbers(0.1, 50)),
+        in_value=draw(st.booleans()),
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     wins = rng.random(ticks) < draw(st.sampled_from([0.0, 0.2, 0.7, 1.0]))
@@ -85,7 +106,7 @@ def periods(draw: st.DrawFn) -> tuple[naive.Terms, Floats]:
 
 def fit(name: str, terms: naive.Terms) -> naive.Terms:
     """Give the campaign what the rule asks for."""
-    target = terms.target or (1.2 if name == "ros" else 0.0)
+    target = terms.target or (1.2 if name in ("ros", "stock_dual") else 0.0)
     pacing = name in ("mirror_descent", "adaptive_pacing", "throttling")
     free = terms.budget == np.inf and target == 0 and not terms.utility
     budget = 5.0 if terms.budget == np.inf and (pacing or free) else terms.budget
@@ -97,7 +118,14 @@ def act(name: str, parameters: dict[str, Any], terms: naive.Terms, happened: Flo
     agent = registry.create("agents", name, parameters)
     ticks = happened.shape[1]
     agent.reset(
-        Constraints(*(np.array([x]) for x in (1.0, not terms.utility, terms.budget, terms.target, np.inf))),
+        Constraints(
+            value_per_conversion=np.ones(1),
+            maximizes_value=np.array([not terms.utility]),
+            budget=np.array([terms.budget]),
+            target_roi=np.array([terms.target]),
+            stock=np.array([terms.stock]),
+            stock_unit=np.array([float(terms.in_value)]),
+        ),
         PublicFacts("second_price", False, np.full(ticks, 1 / ticks), terms.opportunities, None),
     )
     multipliers, total = [], np.zeros(8)
@@ -105,14 +133,16 @@ def act(name: str, parameters: dict[str, Any], terms: naive.Terms, happened: Flo
         last = np.zeros(8)
         if t > 0:
             last[[1, 5, 4, 6]] = happened[:, t - 1]
+            last[3] = last[1]
         total = total + last
         last_totals, totals = (Totals(*sums[:, None]) for sums in (last, total))
-        seen = Observation(t, last_totals, totals, np.ones(1), np.ones(1), np.ones(1))
+        left = terms.budget - total[[6]], terms.stock - total[[4 if terms.in_value else 3]]
+        seen = Observation(t, last_totals, totals, np.ones(1), *left)
         multipliers.append(agent.act(seen)[0])
     return np.array(multipliers)
 
 
-@pytest.mark.parametrize(("name", "parameters"), BY_NAME)
+@pytest.mark.parametrize(("name", "parameters"), [*BY_NAME, *named(STOCKED)])
 @settings(deadline=None, max_examples=60)
 @given(period=periods())
 def test_a_rule_moves_as_the_papers_pseudo_code(
@@ -124,17 +154,18 @@ def test_a_rule_moves_as_the_papers_pseudo_code(
     auctions = terms.opportunities // happened.shape[1]
     for shown, worth, sold, paid in happened.T[:-1]:
         sales, predicted = sales + sold, predicted + worth
-        plain.learn(auctions, shown, worth, paid, (sales + 20) / (predicted + 20))
+        units = sold if terms.in_value else shown
+        plain.learn(auctions, shown, worth, paid, (sales + 20) / (predicted + 20), units)
         expected.append(plain.multiplier())
     found = act(name, parameters, terms, happened)
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 @cache
 def stream_of_the_first() -> int:
     """Key of the first campaign of an agent outside of a market."""
     agent = registry.create("agents", "truthful", {})
-    agent.reset(Constraints(*np.ones((5, 1))), PublicFacts("gsp", False, np.ones(1), 1, None))
+    agent.reset(Constraints(*np.ones((6, 1))), PublicFacts("gsp", False, np.ones(1), 1, None))
     return int(agent._seen.key[0])
 
 
@@ -156,7 +187,7 @@ def spelled(name: str, parameters: dict[str, Any]) -> str:
 
 def assert_played_literally(name: str, parameters: dict[str, Any], every: int = 1, **terms: Any) -> None:
     """A run of the market is the pseudo-code, one auction after the other."""
-    scenario = posted(spelled(name, parameters | ({"every": every} if every > 1 else {})), **terms)
+    scenario = posted(spelled(name, parameters | {"every": every}), **terms)
     for seed in range(2):
         market = Market(scenario, seed)
         truth, result = market.hindsight(), market.run(events=True)
@@ -165,6 +196,8 @@ def assert_played_literally(name: str, parameters: dict[str, Any], every: int = 
             terms.get("budget", np.inf),
             scenario.campaigns[0].target_roi.range()[0] if scenario.campaigns[0].target_roi else 0.0,
             terms.get("objective") == "utility",
+            terms.get("stock", terms.get("stock_value", np.inf)),
+            "stock_value" in terms,
         )
         bidder = twin_of(name, parameters, agreed, int(Markets(scenario, [seed])._stream_keys(3)[0, 0]))
         played = naive.play(bidder, truth.predicted_value.tolist(), truth.value.tolist(), truth.price.tolist(), every)
@@ -185,6 +218,15 @@ def test_a_market_of_auctions_is_the_papers_loop(name: str, parameters: dict[str
 @pytest.mark.parametrize(("name", "parameters"), BY_NAME)
 def test_a_utility_maximizer_paces_by_the_papers_loop(name: str, parameters: dict[str, Any]) -> None:
     assert_played_literally(name, parameters, budget=200.0, target_roi=1.3, objective="utility")
+
+
+@pytest.mark.parametrize(("name", "parameters"), named(STOCKED))
+@pytest.mark.parametrize("every", [1, 8])
+@pytest.mark.parametrize("stock", [{"stock": 300.0}, {"stock_value": 250.0}], ids=lambda terms: next(iter(terms)))
+def test_a_market_with_a_stock_is_the_plain_loop(
+    name: str, parameters: dict[str, Any], every: int, stock: dict[str, float]
+) -> None:
+    assert_played_literally(name, parameters, every, target_roi=1.1, **stock)
 
 
 @pytest.mark.parametrize("coupling", ["optimal", "min", "sequential"])

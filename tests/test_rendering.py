@@ -49,7 +49,7 @@ def episode(elapsed: int = 31, pace: float = 1.0, roi: float = 3.0, **changes: A
         price_to_beat=np.full(elapsed, 0.38),
         spend=spend,
         value=roi * spend,
-        conversions=np.floor(roi * spend / 5),
+        sold=np.floor(roi * spend / 5),
         score=24.1,
     )
     return replace(plain, **changes)
@@ -95,14 +95,14 @@ EDGES: dict[str, Episode] = {
     "prices of 0": episode(price_to_beat=np.zeros(31)),
     "multipliers of 0": episode(multiplier=np.zeros(31)),
     "NaN everywhere": episode(
-        **dict.fromkeys(("spend", "value", "conversions", "multiplier"), np.full(31, np.nan)), score=np.nan
+        **dict.fromkeys(("spend", "value", "sold", "multiplier"), np.full(31, np.nan)), score=np.nan
     ),
     "inf everywhere": episode(
-        **dict.fromkeys(("spend", "value", "conversions", "multiplier"), np.full(31, np.inf)), score=np.inf
+        **dict.fromkeys(("spend", "value", "sold", "multiplier"), np.full(31, np.inf)), score=np.inf
     ),
     "a NaN reference": episode(reference=np.nan, span=np.nan),
     "no room to bid": episode(span=1.0),
-    "one tick": episode(1, traffic_share=np.ones(1), spend=np.ones(1), value=np.ones(1), conversions=np.ones(1)),
+    "one tick": episode(1, traffic_share=np.ones(1), spend=np.ones(1), value=np.ones(1), sold=np.ones(1)),
     "long names": episode(campaign="the campaign whose name nobody could ever remember, for it is that long"),
     "a negative score": episode(score=-12.3),
     "small money": episode(budget=2e-7, spend=np.linspace(0, 1e-7, 31), target_roi=3e-9),
@@ -153,7 +153,7 @@ def test_lines_are_the_episode() -> None:
     np.testing.assert_allclose(progress(roi).get_ydata(), np.r_[np.nan, shown.value / shown.spend])
     np.testing.assert_array_equal(steps(bids, "multiplier").get_data().values, shown.multiplier)
     np.testing.assert_array_equal(steps(bids, "price to beat").get_data().values, shown.price_to_beat)
-    np.testing.assert_array_equal(progress(sales).get_ydata(), np.r_[0, shown.conversions / 150])
+    np.testing.assert_array_equal(progress(sales).get_ydata(), np.r_[0, shown.sold / 150])
 
 
 def test_without_budget_and_stock_the_sums_are_shown() -> None:

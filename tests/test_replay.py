@@ -272,7 +272,12 @@ def test_no_clicks_no_impressions(tmp_path: Path) -> None:
 def constraints(target_roi: list[float], value: float = 1.0) -> Constraints:
     n = len(target_roi)
     return Constraints(
-        np.full(n, value), np.ones(n, np.bool_), np.full(n, np.inf), np.array(target_roi), np.full(n, np.inf)
+        np.full(n, value),
+        np.ones(n, np.bool_),
+        np.full(n, np.inf),
+        np.array(target_roi),
+        np.full(n, np.inf),
+        np.zeros(n),
     )
 
 

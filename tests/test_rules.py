@@ -33,9 +33,11 @@ def start_multiplier(constraints: Constraints, market: PublicFacts) -> Floats:
     return np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0)
 
 
-def sales(observation: Observation, value: Floats) -> Floats:
+def sales(observation: Observation, terms: Constraints) -> Floats:
+    value, unit = terms.value_per_conversion, terms.stock_unit
+    sold = np.where(unit > 0, observation.total.value / np.where(unit > 0, unit, 1), observation.total.conversions)
     predicted = observation.total.predicted_value / value
-    return (observation.total.conversions + 20) / (predicted + 20) * observation.last.predicted_value / value
+    return (sold + 20) / (predicted + 20) * observation.last.predicted_value / value
 
 
 class ConstantTwin(Agent):
@@ -117,7 +119,7 @@ class FeedbackTwin(Agent):
         idle = np.where(target > 0, idle, 1.0)
         roi = np.where(due > 0, (earned - due) / np.where(due > 0, due, 1), idle)
         budget = self.relative_slack(self.plans[0], last.spend)
-        stock = self.relative_slack(self.plans[1], sales(observation, value))
+        stock = self.relative_slack(self.plans[1], sales(observation, self.constraints))
         return np.clip(np.stack([roi, budget, stock]), -1, 1)
 
     @staticmethod
@@ -137,15 +139,19 @@ class StockDualTwin(Agent):
         self.dual = np.zeros(self.rate.size)
 
     def act(self, observation: Observation) -> Floats:
-        value = self.constraints.value_per_conversion
-        if observation.tick > 0:
-            limited = np.isfinite(self.plan)
-            plan = np.where(limited, np.maximum(self.plan, 1e-12), 1.0)
-            excess = np.where(limited, np.clip((sales(observation, value) - plan) / plan, -1, 1), 0.0)
-            step = self.step / np.sqrt(observation.tick)
-            self.dual = np.maximum(self.dual + step * self.rate * excess, 0.0)
-        affordable = observation.budget_left * self.constraints.target_roi / value
-        self.plan = np.minimum(observation.stock_left, affordable) * share_of_rest(self.market, observation.tick)
+        terms, tick = self.constraints, observation.tick
+        limited = np.isfinite(terms.stock) | np.isfinite(terms.budget)
+        if tick > 0:
+            since, now = (round(self.market.traffic_share[:t].sum() * 1000) for t in (tick - 1, tick))
+            plan = np.where(limited, np.maximum(self.left * (now - since) / (1000 - since), 1e-12), 1.0)
+            sold, shown = sales(observation, terms), observation.total.exposures
+            a_win = sales(observation._replace(last=observation.total), terms) / np.where(shown > 0, shown, np.inf)
+            scale = np.maximum(plan, a_win)
+            excess = np.clip((sold - plan) / scale, -1, 1) / np.sqrt(np.maximum(tick * plan / scale, 1))
+            move = np.clip(self.step * excess, -1, 1)
+            self.dual = np.maximum(self.dual + np.where(limited, self.rate * move, 0), 0.0)
+        affordable = observation.budget_left * terms.target_roi / terms.value_per_conversion
+        self.left = np.minimum(observation.stock_left, affordable)
         multiplier = self.rate - self.dual
         return multiplier if self.market.negative_bids else np.maximum(multiplier, 0.0)
 
@@ -174,6 +180,8 @@ PACING: list[tuple[str, dict[str, Any]]] = [
     ("coupled", {}),
     ("coupled", {"coupling": "min"}),
     ("coupled", {"coupling": "sequential"}),
+    ("stock_dual", {"update": "subgradient"}),
+    ("stock_dual", {"update": "multiplicative"}),
 ]
 """But for throttling, which tosses another coin in each row."""
 ALL = [(name, parameters) for name, _, parameters in CASES] + PACING
@@ -224,6 +232,7 @@ def periods(draw: st.DrawFn) -> Period:
         budget=draw(arrays(np.float64, n, elements=limits)),
         target_roi=draw(arrays(np.float64, n, elements=st.just(0.0) | numbers(0.1, 10))),
         stock=draw(arrays(np.float64, n, elements=limits)),
+        stock_unit=draw(arrays(np.float64, n, elements=st.just(0.0) | numbers(0.01, 100))),
     )
     history = draw(st.none() | st.builds(History, numbers(0.01, 1), numbers(0.01, 10)))
     often = draw(st.sampled_from([0.5, 1.0]))
@@ -236,7 +245,9 @@ def periods(draw: st.DrawFn) -> Period:
     happened[0] = 0
     seen = []
     for tick, total in enumerate(happened.cumsum(axis=0)):
-        left = np.maximum(terms.budget - total[6], 0), np.maximum(terms.stock - total[3], 0)
+        unit = terms.stock_unit
+        sold = np.where(unit > 0, total[4] / np.where(unit > 0, unit, 1), total[3])
+        left = np.maximum(terms.budget - total[6], 0), np.maximum(terms.stock - sold, 0)
         seen.append(Observation(tick, Totals(*happened[tick]), Totals(*total), to_beat[tick], *left))
     return Period(terms, facts, seen)
 
@@ -286,7 +297,7 @@ def test_a_group_leaves_the_others_alone(number: int) -> None:
     rng = np.random.default_rng(number)
     agent = registry.create("agents", "feedback", {})
     agent.reset(
-        Constraints(np.ones(5), np.ones(5, bool), *np.ones((3, 5))), PublicFacts("gsp", False, np.ones(1), 1000, None)
+        Constraints(np.ones(5), np.ones(5, bool), *np.ones((4, 5))), PublicFacts("gsp", False, np.ones(1), 1000, None)
     )
     seen = agent._seen._replace(tick=1, elapsed=10, step=10, landscape=np.zeros((5, BINS, 2)))
     for field in (seen.last, seen.total, seen.budget_left, seen.stock_left, seen.landscape):
@@ -326,7 +337,7 @@ def test_parameters_are_padded_and_what_is_not_known_is_nan(name: str, cost_at: 
 def test_totals_of_another_number_of_campaigns_are_refused() -> None:
     agent = registry.create("agents", "feedback", {})
     agent.reset(
-        Constraints(np.ones(3), np.ones(3, bool), *np.ones((3, 3))), PublicFacts("gsp", False, np.ones(1), 1000, None)
+        Constraints(np.ones(3), np.ones(3, bool), *np.ones((4, 3))), PublicFacts("gsp", False, np.ones(1), 1000, None)
     )
     for totals, rest in ((2, 3), (3, 2), (4, 4)):
         last, left = Totals(*np.zeros((8, totals))), np.ones(rest)

@@ -83,6 +83,11 @@ FAULTS = {
     "infinite budget": ({"campaigns.0.budget": float("inf")}, "campaigns.0.budget"),
     "target ROI 0": ({"campaigns.0.target_roi": 0}, "campaigns.0.target_roi = 0: must be positive"),
     "ROI and CPA": ({"campaigns.0.target_cpa": 5}, "give target_roi or target_cpa, not both"),
+    "two kinds of stock": (
+        {"campaigns.0.stock": 5, "campaigns.0.stock_value": 5},
+        "campaigns.0: give stock or stock_value, not both",
+    ),
+    "stock of no value": ({"campaigns.0.stock_value": 0}, "campaigns.0.stock_value = 0: must be positive"),
     "experience missing": ({"auction.beta": 1}, "traffic.experience is missing"),
     "no campaign": ({"campaigns": []}, "campaigns: "),
     "curve of another length": ({"traffic.curve": [1, 2]}, "traffic.curve has 2 weights for 48 ticks"),
@@ -93,6 +98,43 @@ FAULTS = {
     "unknown predictor": ({"predictor.kind": "nois"}, "Did you mean 'noise'?"),
     "predictor parameter": ({"predictor.ctr_eror": 1}, "Did you mean 'ctr_error'?"),
 }
+
+
+def test_stock_in_value_is_that_many_units_of_the_campaigns_value() -> None:
+    stock = {"distribution": "uniform", "low": 100.0, "high": 900.0}
+    scenario = adsim.load_scenario("quickstart").replace({"campaigns.0.stock_value": stock})
+    units, money = (
+        adsim.Market(scenario.replace(change), 1).campaigns.constraints
+        for change in ({"campaigns.0.stock_value": None, "campaigns.0.stock": stock}, {})
+    )
+    np.testing.assert_allclose(money.stock, units.stock / money.value_per_conversion)
+    np.testing.assert_array_equal(money.stock_unit, money.value_per_conversion)
+    assert (units.stock_unit == 0).all()
+
+
+def test_a_market_over_a_longer_period_has_stock_in_proportion() -> None:
+    scenario = adsim.load_scenario("quanzhantui_flash")
+    short, long = (adsim.Market(scenario.over(span), 2).campaigns.constraints for span in (1000, 3000))
+    np.testing.assert_allclose(long.stock, 3 * short.stock)
+
+
+FAMILY = {
+    "stock": {"campaigns.0.relative_stock.low": 0.3, "campaigns.0.relative_stock.high": 1.0},
+    "roi": {"campaigns.0.target_roi.low": 3.0, "campaigns.0.target_roi.high": 3.5},
+    "beta": {"auction.beta": 2.0},
+    "correlation": {"traffic.experience.correlation": -0.5},
+    "sellers": {"campaigns.0.count": 10},
+    "errors": {"predictor.ctr_error": 0.4, "predictor.cvr_error": 0.4},
+    "bias": {"predictor.cvr_bias": 1.3},
+    "sales value": {"campaigns.0.relative_stock": None, "campaigns.0.stock_value": 300.0},
+}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_what_quanzhantui_varies_is_a_number_of_its_file(name: str) -> None:
+    base = adsim.load_scenario("quanzhantui").replace(SMALL)
+    found, usual = (adsim.Market(scenario, 1).run() for scenario in (base.replace(FAMILY[name]), base))
+    assert found.summary["weighted_objective"] != usual.summary["weighted_objective"]
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -138,6 +138,7 @@ def test_worth_without_budget_or_target() -> None:
             budget=np.array([10.0, np.inf, np.inf]),
             target_roi=np.array([0.0, 3.0, 0.0]),
             stock=np.array([np.inf, np.inf, 4.0]),
+            stock_unit=np.zeros(3),
         )
     )
     assert found.tolist() == [10, 2, 8]

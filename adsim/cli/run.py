@@ -49,7 +49,7 @@ def run(
     summary = compare.nested(table)[mechanism]
     if folder:
         with console.progress("bid landscape") as progress:
-            curve = landscape.landscape(adsim.Market(market, seed), progress=progress)
+            curve = landscape.landscape(adsim.Market(market, seed), recorded=result, progress=progress)
         tables = {"campaigns": result.campaigns, "ticks": result.ticks, "runs": runs, "summary": table}
         facts = {"scenario": market.model_dump(mode="json"), "seeds": runs["seed"].tolist()}
         save(folder, {**tables, "landscape": curve}, figures.of_market(result, curve), facts)

@@ -183,6 +183,7 @@ class MarketEngine(ImpressionEngine):
             (states.BUDGET_LEFT, accounts.budget),
             (states.STOCK, constraints.stock),
             (states.STOCK_LEFT, constraints.stock),
+            (states.STOCK_UNIT, constraints.stock_unit),
             (states.TARGET, constraints.target_roi),
             (states.WORTH, constraints.value_per_conversion),
             (states.CAP, fleet.cap),

@@ -20,7 +20,7 @@ LEDGER = 8
 """Rows of the state that are the ledger, see `adsim.kernels.settlement`."""
 BUDGET_LEFT, STOCK_LEFT, SCORE, COST, OFFERED_PCTR, OFFERED_VALUE, CLIPPED, SHOWABLE = range(8, 16)
 """Rows of the state after the ledger's; up to SHOWABLE they are shown in `info`."""
-BUDGET, STOCK, TARGET, WORTH, CAP, OUT, OFFERED_TOTAL, ROWS = range(15, 23)
+BUDGET, STOCK, STOCK_UNIT, TARGET, WORTH, CAP, OUT, OFFERED_TOTAL, ROWS = range(15, 24)
 """Rows of the state that are not; WORTH is the value of a conversion, OFFERED_TOTAL the sum of predicted values."""
 TIME, MONEY, PACE, UNITS, ROI, WIN_RATE, PAID, RATE_SEEN, VALUE_SEEN, RELATIVE, CONTEXT = range(11)
 """Columns of an observation, as in `adsim.envs.impression_features`."""

@@ -26,6 +26,7 @@ from adsim.envs.impression_state import (
     SCORE,
     STOCK,
     STOCK_LEFT,
+    STOCK_UNIT,
     TARGET,
     group,
     observe_log,
@@ -47,6 +48,7 @@ from adsim.kernels.settlement import (
     SPEND,
     VALUE,
     WINS,
+    units_sold,
 )
 
 F = np.float32
@@ -203,11 +205,11 @@ def _constrain(own, gain, count):
         pays = (charge[i] > 0) & (budget[i] < np.inf)
         left[i] = rest if pays else left[i]
         cap[i] = np.float64(held) if pays & (cap[i] >= 0) else cap[i]
-    stock, sold = own[STOCK_LEFT], gain[CONVERSIONS]
+    stock, conversions, value, unit = own[STOCK_LEFT], gain[CONVERSIONS], gain[VALUE], own[STOCK_UNIT]
     for i in range(n):
-        rest = stock[i] - sold[i]
+        rest = stock[i] - units_sold(conversions[i], value[i], unit[i])
         stock[i] = rest
-        cap[i] = LEFT if (sold[i] > 0) & (rest <= 0) else cap[i]
+        cap[i] = LEFT if (conversions[i] > 0) & (rest <= 0) else cap[i]
 
 
 @jit
@@ -215,9 +217,10 @@ def pay(terms, own, gain, finished, reward, count):
     """Rewards, and once a campaign is out or the period over what makes the return its score (see `settle_seat`)."""
     n = np.uint64(count)
     value, spend, conversions, target, stock = own[VALUE], own[SPEND], own[CONVERSIONS], own[TARGET], own[STOCK]
-    now, cost, last = own[SCORE], own[COST], gain[LEDGER]
+    now, cost, last, unit = own[SCORE], own[COST], gain[LEDGER], own[STOCK_UNIT]
     for i in range(n):
-        now[i] = score(value[i], spend[i], conversions[i], target[i], stock[i], terms.maximizes_value)
+        sold = units_sold(conversions[i], value[i], unit[i])
+        now[i] = score(value[i], spend[i], sold, target[i], stock[i], terms.maximizes_value)
     cap, out = own[CAP], own[OUT]
     leaving = 0
     for i in range(n):
@@ -231,6 +234,7 @@ def pay(terms, own, gain, finished, reward, count):
         reward[i] = won[i] - weight * spent[i]
     if leaving > 0:
         for i in range(n):
-            due = violation(value[i], spend[i], conversions[i], target[i], stock[i])
+            sold = units_sold(conversions[i], value[i], unit[i])
+            due = violation(value[i], spend[i], sold, target[i], stock[i])
             cost[i] = due if last[i] > 0 else 0.0
             reward[i] += now[i] - (value[i] - weight * spend[i]) if last[i] > 0 else 0.0

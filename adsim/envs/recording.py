@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adsim.envs.engine import Engine
+from adsim.kernels.settlement import units_sold
 
 
 class Recording:
@@ -27,8 +28,8 @@ class Recording:
         opportunities = np.diff(engine.markets.terms.bounds)[tick - 1]
         offered = fleet.offered[0, n] / opportunities if opportunities else np.nan
         beaten = fleet.score_to_beat[0, n] / offered if offered > 0 else np.nan
-        money = totals.spend.item(), totals.value.item(), totals.conversions.item()
-        self._rows.append((fleet.multiplier[0, n], beaten, *money))
+        sold = units_sold(totals.conversions.item(), totals.value.item(), fleet.constraints.stock_unit[0, n])
+        self._rows.append((fleet.multiplier[0, n], beaten, totals.spend.item(), totals.value.item(), sold))
 
     def picture(self) -> NDArray[np.uint8]:
         """The episode so far, (height, width, 3)."""
@@ -71,6 +72,6 @@ class Recording:
             price_to_beat=rows[1],
             spend=rows[2],
             value=rows[3],
-            conversions=rows[4],
+            sold=rows[4],
             score=engine.seats.score.item(),
         )

@@ -51,7 +51,7 @@ class Episode:
     target_roi : float
         Value to spend, at least; 0 without a target.
     stock : float
-        Conversions that can be delivered; inf without a limit.
+        Units that can be delivered; inf without a limit.
     reference, span : float
         Multipliers lie between ``reference / span`` and ``reference * span``.
     multiplier : array (t,)
@@ -59,8 +59,9 @@ class Episode:
     price_to_beat : array (t,)
         Mean score to beat over mean predicted value of each elapsed tick: the multiplier that would have won an
         average auction. NaN where unknown.
-    spend, value, conversions : array (t,)
-        Sums since the period began, at the end of each elapsed tick.
+    spend, value, sold : array (t,)
+        Sums since the period began, at the end of each elapsed tick; what was sold in units of stock: conversions,
+        unless stock is counted in value.
     score : float
         What the episode's return will be if it ends now.
     """
@@ -78,7 +79,7 @@ class Episode:
     price_to_beat: Floats
     spend: Floats
     value: Floats
-    conversions: Floats
+    sold: Floats
     score: float
 
 
@@ -110,11 +111,9 @@ class _Standing:
         self.ticks, self.elapsed = len(episode.traffic_share), len(episode.multiplier)
         self.plan = _cumulated(np.cumsum(episode.traffic_share))
         self.planned = float(self.plan[self.elapsed])
-        self.spend, self.value, self.conversions = map(
-            _cumulated, (episode.spend, episode.value, episode.conversions)
-        )
+        self.spend, self.value, self.units = map(_cumulated, (episode.spend, episode.value, episode.sold))
         self.budget, self.stock, self.target = map(_limit, (episode.budget, episode.stock, episode.target_roi))
-        self.spent, self.sold = self.spend / self.budget, self.conversions / self.stock
+        self.spent, self.sold = self.spend / self.budget, self.units / self.stock
         paid = self.spend > 0
         self.roi = np.where(paid, self.value / np.where(paid, self.spend, 1), np.nan)
 
@@ -151,7 +150,7 @@ class _Standing:
         sold = self.sold[-1]
         if not np.isfinite(sold) or self.elapsed == 0:
             return _plain()
-        if self.conversions[-1] > self.stock:
+        if self.units[-1] > self.stock:
             return _bad("oversold its stock")
         if sold > self.planned + FAR and self.planned < EARLY:
             return _bad("sells ahead of plan")
@@ -274,7 +273,7 @@ def _draw_bids(axes: Axes, episode: Episode, standing: _Standing) -> None:
 def _draw_sales(axes: Axes, standing: _Standing) -> None:
     verdict = standing.of_stock()
     if np.isfinite(standing.stock):
-        sold, stock = standing.conversions[-1], standing.stock
+        sold, stock = standing.units[-1], standing.stock
         title, plan = f"Sold {known(sold, ',.0f')} of {number(stock)}", f"plan {standing.planned * stock:,.0f}"
         _name(axes, title, verdict, plan, GREY)
         _against_plan(axes, standing, standing.sold, verdict)
@@ -287,7 +286,7 @@ def _draw_sales(axes: Axes, standing: _Standing) -> None:
         _progress(axes, standing, standing.value, verdict)
         _from_zero(axes, max(1.12 * due, _ceiling(standing.value) if _highest(standing.value) > 1.1 * due else 0))
         return
-    _name(axes, won, verdict, f"{known(standing.conversions[-1], ',.0f')} conversions", GREY)
+    _name(axes, won, verdict, f"{known(standing.units[-1], ',.0f')} conversions", GREY)
     _progress(axes, standing, standing.value, verdict)
     _from_zero(axes, _ceiling(standing.value))
 

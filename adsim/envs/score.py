@@ -4,7 +4,7 @@ from adsim.kernels.jit import jit
 
 
 @jit
-def score(value, spend, conversions, target_roi, stock, maximizes_value):
+def score(value, spend, sold, target_roi, stock, maximizes_value):
     """Value delivered, scaled down where the target is missed; a utility maximizer's less its spend.
 
     ``delivered * min((roi / target)**2, 1)``, delivered being the value within the stock. For a target CPA this is
@@ -13,15 +13,17 @@ def score(value, spend, conversions, target_roi, stock, maximizes_value):
 
     Parameters
     ----------
-    value, spend, conversions : float
+    value, spend : float
         Of the period.
+    sold : float
+        Units of stock that the period's conversions took; see `adsim.kernels.settlement.units_sold`.
     target_roi : float
         0 without a target.
     stock : float
-        Conversions, inf without a limit.
+        Units, inf without a limit.
     maximizes_value : bool
     """
-    delivered = value * min(1.0, stock / conversions) if conversions > 0 else value
+    delivered = value * min(1.0, stock / sold) if sold > 0 else value
     kept = 1.0
     if target_roi > 0 and spend > 0:
         kept = min((delivered / spend / target_roi) ** 2, 1.0)
@@ -29,7 +31,7 @@ def score(value, spend, conversions, target_roi, stock, maximizes_value):
 
 
 @jit
-def violation(value, spend, conversions, target_roi, stock):
+def violation(value, spend, sold, target_roi, stock):
     """Relative shortfall from the target ROI plus relative sales beyond the stock; budgets cannot be violated."""
     shortfall = max(0.0, 1.0 - value / spend / target_roi) if target_roi > 0 and spend > 0 else 0.0
-    return shortfall + max(0.0, conversions / stock - 1.0)
+    return shortfall + max(0.0, sold / stock - 1.0)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from adsim.envs.features import Past, observe, plan, remember
 from adsim.envs.score import score, violation
 from adsim.kernels.jit import inline, jit
-from adsim.kernels.settlement import CONVERSIONS, SPEND, VALUE
+from adsim.kernels.settlement import CONVERSIONS, SPEND, VALUE, units_sold
 from adsim.market.fleet import play
 from adsim.types import Floats
 
@@ -46,14 +46,15 @@ def settle_seat(seats, fleet, finished, e, w, n):
     ledger, gains, constraints = fleet.accounts.ledger[e, n], fleet.last[e, n], fleet.constraints
     target, stock = constraints.target_roi[e, n], constraints.stock[e, n]
     maximizes = constraints.maximizes_value[e, n]
-    value, spend, conversions = ledger[VALUE], ledger[SPEND], ledger[CONVERSIONS]
-    seats.score[e, w] = score(value, spend, conversions, target, stock, maximizes)
+    value, spend = ledger[VALUE], ledger[SPEND]
+    sold = units_sold(ledger[CONVERSIONS], value, constraints.stock_unit[e, n])
+    seats.score[e, w] = score(value, spend, sold, target, stock, maximizes)
     reward = gains[VALUE] if maximizes else gains[VALUE] - gains[SPEND]
     cost = 0.0
     left = fleet.cap[e, n] < 0
     if (left or finished) and not seats.out[e, w]:
         reward += seats.score[e, w] - (value if maximizes else value - spend)
-        cost = violation(value, spend, conversions, target, stock)
+        cost = violation(value, spend, sold, target, stock)
     seats.reward[e, w] = reward
     seats.cost[e, w] = cost
     seats.out[e, w] = left

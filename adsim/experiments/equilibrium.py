@@ -19,7 +19,7 @@ from adsim.market.markets import Markets
 from adsim.market.metrics import ratio
 from adsim.market.result import Result
 from adsim.market.reveal import true_values
-from adsim.market.scenario import Scenario
+from adsim.market.scenario import STOCKS, Scenario
 from adsim.types import Floats
 
 ONE_SLOT = ("first_price", "second_price")
@@ -100,7 +100,7 @@ def equilibrium(
     check_counts(seeds=seeds, workers=workers)
     if scenario.competition is not None or scenario.size < 2:
         raise AdsimError(f"scenario '{scenario.name}': everyone can adapt only where several campaigns compete.")
-    if any(table.stock or table.relative_stock for table in scenario.campaigns):
+    if any(getattr(table, name) for table in scenario.campaigns for name in STOCKS):
         raise AdsimError(f"scenario '{scenario.name}': the optimum knows budgets and target ROI, but no stock.")
     market = scenario if agent is None else _with_agent(scenario, agent)
     usual = ONE_SLOT if len(scenario.auction.slot_exposure) == 1 else SEVERAL_SLOTS

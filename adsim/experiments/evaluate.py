@@ -16,6 +16,7 @@ from adsim.envs.score import score, violation
 from adsim.errors import AdsimError, AgentError
 from adsim.experiments.models import Card, load_model, require_rl
 from adsim.experiments.statistics import Estimate, difference, estimate
+from adsim.market import metrics
 from adsim.market.campaigns import campaign_names
 from adsim.market.market import Market
 from adsim.market.markets import Markets, make_events
@@ -302,7 +303,8 @@ def _table(bidder: str, seeds: NDArray[np.integer], totals: Totals, constraints:
     """Rows of `Evaluation.runs`; totals and constraints of shape (E,)."""
     value, spend, conversions = totals.value, totals.spend, totals.conversions
     target, stock, budget = constraints.target_roi, constraints.stock, constraints.budget
-    each = zip(value, spend, conversions, target, stock, constraints.maximizes_value, strict=True)
+    sold = metrics.units_sold(constraints, totals)
+    each = zip(value, spend, sold, target, stock, constraints.maximizes_value, strict=True)
     scores = [(score(*one), violation(*one[:5])) for one in each]
     return pd.DataFrame(
         {

@@ -24,7 +24,7 @@ from adsim.drawing import (
     styled,
 )
 from adsim.experiments.compare import Comparison
-from adsim.market.metrics import TOLERANCE
+from adsim.market.metrics import TOLERANCE, units_sold
 from adsim.market.result import Result
 from adsim.types import Floats, Totals
 
@@ -110,15 +110,17 @@ def pacing(result: Result) -> Figure:
     ValueError
         When no campaign has a budget or a stock.
     """
-    kinds = {"budget": ("spend", "spend", "spent"), "stock": ("conversions", "sales", "sold")}
+    kinds = {"budget": ("spend", "spent"), "stock": ("sales", "sold")}
     kinds = {limit: words for limit, words in kinds.items() if np.isfinite(result.campaigns[limit]).any()}
     if not kinds:
         raise ValueError("no campaign has a budget or a stock.")
-    title = " and ".join(f"{words[1]} against {limit}" for limit, words in kinds.items()).capitalize()
+    title = " and ".join(f"{words[0]} against {limit}" for limit, words in kinds.items()).capitalize()
     figure, axes = panels(f"{title} over the period", (1.5 + 6.5 * len(kinds), 5.4), 1, len(kinds))
-    for axis, (limit, (total, _, done)) in zip(axes[0], kinds.items(), strict=True):
+    totals = Totals(*np.moveaxis(result.history, 2, 0))
+    taken = {"budget": totals.spend, "stock": units_sold(result.constraints, totals)}
+    for axis, (limit, (_, done)) in zip(axes[0], kinds.items(), strict=True):
         limited = np.isfinite(result.campaigns[limit])
-        used = result.history[:, limited, Totals._fields.index(total)] / result.campaigns[limit][limited].to_numpy()
+        used = taken[limit][:, limited] / result.campaigns[limit][limited].to_numpy()
         count = int((used[-1] >= USED_UP).sum())
         axis.set_title(f"{count} of {used.shape[1]} campaigns {done} {USED_UP:.0%} or more")
         axis.set_ylabel(f"share of the {limit} {done}")

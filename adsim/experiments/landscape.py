@@ -7,8 +7,11 @@ import pandas as pd
 
 from adsim.errors import AdsimError, UnknownName
 from adsim.market.market import Market
+from adsim.market.result import Result
 
 FACTORS = tuple(float(factor) for factor in 2.0 ** np.linspace(-3, 3, 25))
+MOST_BIDS = 200_000_000
+"""Of a market, campaigns times opportunities, that is run again for all of the factors."""
 COUNTED = ("wins", "exposures", "conversions", "value", "spend", "roi")
 
 
@@ -16,7 +19,8 @@ def landscape(
     market: Market,
     campaign: str | None = None,
     *,
-    factors: Sequence[float] = FACTORS,
+    factors: Sequence[float] | None = None,
+    recorded: Result | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Run a market again and again, scaling the bids of one campaign; those of the others stay as they were.
@@ -26,11 +30,14 @@ def landscape(
     Parameters
     ----------
     market : Market
-        Run once for the multipliers of every tick, then once for each factor, on the same users and clicks.
+        Run for the multipliers of every tick, then once for each factor, on the same users and clicks.
     campaign : str, optional
         Name; the campaign that spends most unless given.
-    factors : sequence of float
-        The campaign's multipliers are scaled by each.
+    factors : sequence of float, optional
+        The campaign's multipliers are scaled by each; unless given by 25 from 1/8 to 8, by every sixth of them in a
+        market of more than `MOST_BIDS`.
+    recorded : Result, optional
+        What the market's own run gave, where it is known.
     progress : callable, optional
         Called with the numbers of runs done and to do.
 
@@ -50,10 +57,13 @@ def landscape(
     names = market.campaigns.names
     if campaign is not None and campaign not in names:
         raise UnknownName("campaign", campaign, names)
+    if factors is None:
+        scenario = market.scenario
+        factors = FACTORS if scenario.size * scenario.market.opportunities <= MOST_BIDS else FACTORS[::6]
     for factor in factors:
         if not 0 < factor < float("inf"):
             raise AdsimError(f"factor = {factor}: must be a positive number.")
-    recorded = market.run()
+    recorded = market.run() if recorded is None else recorded
     index = int(recorded.totals.spend.argmax()) if campaign is None else names.index(campaign)
     rows = []
     for factor in factors:

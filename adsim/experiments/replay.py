@@ -168,6 +168,7 @@ def _play(agent: Agent, auctions: Auctions, budget: int, rules: Rules, history: 
         budget=np.full(1, float(budget)),
         target_roi=np.zeros(1),
         stock=np.full(1, np.inf),
+        stock_unit=np.zeros(1),
     )
     won = []
     for start in range(0, len(auctions.price), rules.episode):

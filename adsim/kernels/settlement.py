@@ -31,7 +31,9 @@ class Accounts(NamedTuple):
     budget_left: Doubles
     """(N,)"""
     stock_left: Doubles
-    """(N,), inf without a limit."""
+    """Units; (N,), inf without a limit."""
+    stock_unit: Doubles
+    """Money of sales that is a unit of stock; 0 where a conversion is one; (N,)."""
     to_beat: Doubles
     """Sum of the last slots' scores, at N; what is more for those who won a slot themselves, at n < N; (N + 1,)."""
     liquid_rate: Doubles
@@ -82,19 +84,21 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
                 exposure = accounts.exposure[k]
                 shown, clicks, conversions = _outcome(accounts, truth, exposure, depth, opportunity, n, t)
                 charge = _charge(accounts, candidates, truth, ranking.price[k, t], shown, clicks, conversions, n, t)
+                value = conversions * np.float64(truth.amount[n, t])
                 row = accounts.ledger[n]
                 row[WINS] += 1
                 row[EXPOSURES] += shown
                 row[CLICKS] += clicks
                 row[CONVERSIONS] += conversions
-                row[VALUE] += conversions * np.float64(truth.amount[n, t])
+                row[VALUE] += value
                 row[PREDICTED_VALUE] += shown * np.float64(candidates.value[n, t])
                 row[SPEND] += charge
                 row[EXPERIENCE] += shown * np.float64(candidates.experience[n, t])
                 if charge > 0 and accounts.budget[n] < np.inf:
                     changed |= _take_money(accounts, candidates, bound[n], charge, n, t + 1, stop)
                 if conversions > 0 and accounts.stock_left[n] < np.inf:
-                    changed |= _take_stock(accounts, candidates, conversions, n)
+                    sold = units_sold(conversions, value, accounts.stock_unit[n])
+                    changed |= _take_stock(accounts, candidates, sold, n)
                 if events.winner.shape[0] > 0:
                     events.winner[opportunity, k] = n
                     events.price[opportunity, k] = ranking.price[k, t]
@@ -165,10 +169,16 @@ def _take_money(accounts, candidates, bound, charge, n, start, stop):
     return _cap_binds(candidates, bound, n, start, stop)
 
 
+@inline
+def units_sold(conversions, value, stock_unit):
+    """Units of stock that conversions of a total value take; see `adsim.types.Constraints`."""
+    return value / stock_unit if stock_unit > 0 else conversions
+
+
 @jit
-def _take_stock(accounts, candidates, conversions, n):
-    """Lower campaign ``n``'s stock; whether that was the last of it."""
-    accounts.stock_left[n] -= conversions
+def _take_stock(accounts, candidates, sold, n):
+    """Lower campaign ``n``'s stock by ``sold`` units; whether those were the last."""
+    accounts.stock_left[n] -= sold
     if accounts.stock_left[n] <= 0:
         candidates.cap[n] = LEFT
         return True

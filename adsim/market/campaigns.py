@@ -49,10 +49,11 @@ def make_campaigns(scenario: Scenario, seeds: Seeds, traits: Traits, agents: Map
     units = per_campaign(scenario, seeds, Trait.STOCK, lambda table: table.stock, np.inf)
     relative = per_campaign(scenario, seeds, Trait.STOCK, lambda table: table.relative_stock, np.inf)
     target = np.where(cpa > 0, traits.value / np.where(cpa > 0, cpa, 1), roi)
-    stock = units
+    in_value = per_campaign(scenario, seeds, Trait.STOCK, lambda table: table.stock_value, np.inf)
+    stock = np.minimum(units, in_value / traits.value)
     if np.isfinite(relative).any():
         fair_share = scenario.market.opportunities / size * conversions_per_exposure(scenario, traits)
-        stock = np.minimum(units, relative * fair_share)
+        stock = np.minimum(stock, relative * fair_share)
     for name, values in (("budget", budget), ("stock", stock)):
         if np.any(np.isnan(values) | (values <= 0)):
             raise ScenarioError(f"campaigns: a drawn {name} of {values.min()} is not positive.")
@@ -65,6 +66,7 @@ def make_campaigns(scenario: Scenario, seeds: Seeds, traits: Traits, agents: Map
             budget=budget,
             target_roi=target,
             stock=stock,
+            stock_unit=np.where(np.isfinite(in_value), traits.value, 0.0),
         ),
     )
 

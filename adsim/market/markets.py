@@ -224,6 +224,7 @@ class Markets:
             budget=constraints.budget.copy(),
             budget_left=constraints.budget.copy(),
             stock_left=constraints.stock.copy(),
+            stock_unit=constraints.stock_unit.copy(),
             to_beat=np.zeros((size, count + 1)),
             liquid_rate=liquid_rate,
             click_key=self._stream_keys(1),

@@ -14,12 +14,19 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     return np.where(usable, numerator / np.where(usable, denominator, 1), np.nan)
 
 
+def units_sold(constraints: Constraints, totals: Totals) -> Floats:
+    """Units of stock that sales took: conversions, or their value over the unit's; shapes (..., n)."""
+    unit = constraints.stock_unit
+    return np.where(unit > 0, totals.value / np.where(unit > 0, unit, 1), totals.conversions)
+
+
 def liquid_value(constraints: Constraints, totals: Totals) -> Floats:
     """The most each campaign could have been charged within its constraints: min(budget, delivered value / target).
 
     Without a target, a campaign pays at most its value (target 1). Sales beyond the stock are not delivered.
     """
-    delivered = np.minimum(1, np.where(totals.conversions > 0, ratio(constraints.stock, totals.conversions), 1))
+    sold = units_sold(constraints, totals)
+    delivered = np.minimum(1, np.where(sold > 0, ratio(constraints.stock, sold), 1))
     delivered = np.where(np.isnan(delivered) | np.isinf(constraints.stock), 1, delivered)
     target = np.where(constraints.target_roi > 0, constraints.target_roi, 1)
     return np.minimum(constraints.budget, totals.value * delivered / target)
@@ -35,7 +42,7 @@ def roi_shortfall(constraints: Constraints, totals: Totals) -> Floats:
 
 def stock_overshoot(constraints: Constraints, totals: Totals) -> Floats:
     """Sales beyond the stock, relative to it; NaN without a stock."""
-    return np.maximum(0, ratio(totals.conversions, constraints.stock) - 1)
+    return np.maximum(0, ratio(units_sold(constraints, totals), constraints.stock) - 1)
 
 
 def summarize(constraints: Constraints, totals: Totals, beta: float, offered: int) -> dict[str, float]:
@@ -66,7 +73,7 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
         "roi_violations": _mean((shortfall > TOLERANCE)[targeted].astype(float)),
         "roi_shortfall": _total_shortfall(constraints, totals) if targeted.any() else np.nan,
         "stock_overshoot": float(np.nanmax(overshoot)) if np.isfinite(overshoot).any() else np.nan,
-        "stock_use": _mean(ratio(totals.conversions, constraints.stock)),
+        "stock_use": _mean(ratio(units_sold(constraints, totals), constraints.stock)),
         "budget_use": _mean(ratio(totals.spend, constraints.budget)),
     }
 

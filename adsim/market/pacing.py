@@ -44,6 +44,7 @@ def at(seen, elapsed, step):
         seen.budget,
         seen.target_roi,
         seen.stock,
+        seen.stock_unit,
         seen.last,
         seen.total,
         seen.to_beat,

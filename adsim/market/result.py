@@ -85,7 +85,7 @@ class Result:
                 "roi": metrics.ratio(totals.value, totals.spend),
                 "roi_shortfall": metrics.roi_shortfall(constraints, totals),
                 "utilisation": metrics.ratio(totals.spend, constraints.budget),
-                "stock_use": metrics.ratio(totals.conversions, constraints.stock),
+                "stock_use": metrics.ratio(metrics.units_sold(constraints, totals), constraints.stock),
                 "liquid_value": metrics.liquid_value(constraints, totals),
                 "multiplier": self.multipliers[-1],
             }

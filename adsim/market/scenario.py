@@ -16,6 +16,9 @@ from adsim.market.explain import explain
 from adsim.market.phases import PhasesTable
 from adsim.mechanisms.clear import check_exposure
 
+STOCKS = ("stock", "relative_stock", "stock_value")
+"""The keys of a campaign table that limit its sales, one of them."""
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -167,6 +170,8 @@ class CampaignTable(_Table):
     """Conversions that can be delivered in the period."""
     relative_stock: Positive | None = None
     """The same, as a multiple of the conversions that an equal share of the traffic would bring."""
+    stock_value: Positive | None = None
+    """Money of sales that can be delivered in the period, in place of a number of conversions."""
     quality: Positive = Field(default=1.0, validate_default=True)
     """Weight of the bid in the score."""
 
@@ -174,8 +179,9 @@ class CampaignTable(_Table):
     def _one_of_each(self) -> "CampaignTable":
         if self.target_roi is not None and self.target_cpa is not None:
             raise ValueError("give target_roi or target_cpa, not both: one follows from the other")
-        if self.stock is not None and self.relative_stock is not None:
-            raise ValueError("give stock or relative_stock, not both")
+        stocks = [name for name in STOCKS if getattr(self, name) is not None]
+        if len(stocks) > 1:
+            raise ValueError(f"give {' or '.join(stocks)}, not {'both' if len(stocks) == 2 else 'all'}")
         if self.agent != "auto":
             registry.create("agents", *registry.parse(self.agent))
         return self
@@ -253,7 +259,7 @@ class Scenario(_Table):
         factor = opportunities / self.market.opportunities
         changes: dict[str, Any] = {"market.opportunities": opportunities}
         for number, table in enumerate(self.campaigns):
-            for field in ("budget", "stock"):
+            for field in ("budget", "stock", "stock_value"):
                 drawn = getattr(table, field)
                 if drawn is not None:
                     changes[f"campaigns.{number}.{field}"] = drawn.scaled(factor).model_dump(mode="json")
