@@ -35,6 +35,7 @@ SHARES = {
     "distance",
     "optimum_share",
     "relative_regret",
+    "gain",
 }
 
 

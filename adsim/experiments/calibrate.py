@@ -52,6 +52,8 @@ class Calibration(NamedTuple):
     """Largest relative distance of the last sweeps' multipliers from these, (N,); under LPA in units of 1 / target."""
     history: Floats
     """Largest and mean residual in each sweep; (sweeps, 2)."""
+    leaving: NDArray[np.bool_]
+    """Campaigns that bid nothing and leave when their stock is gone, (N,)."""
     totals: Totals
     """What the period brings at these multipliers in expectation, budgets and stocks ending nothing; (N,) each."""
 
@@ -183,12 +185,13 @@ def _judged(period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: 
     last = slice(int(len(levels) * (1 - LAST)), None)
     best = last.start + int(residuals[last].mean(axis=1).argmin())
     level = levels[best]
-    multiplier = plan.multiplier(level)
+    multiplier, leaving = plan.multiplier(level), level <= plan.lowest
     return Calibration(
         multiplier,
         residuals[best],
         np.ptp(uses[last], axis=0),
         np.abs(levels[last] - level).max(axis=0),
         np.column_stack([residuals.max(axis=1), residuals.mean(axis=1)]),
-        period.totals(multiplier, level <= plan.lowest),
+        leaving,
+        period.totals(multiplier, leaving),
     )
