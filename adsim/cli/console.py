@@ -35,7 +35,6 @@ SHARES = {
     "distance",
     "optimum_share",
     "relative_regret",
-    "gain",
 }
 
 

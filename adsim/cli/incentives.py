@@ -1,5 +1,6 @@
 """``adsim incentives``: what one campaign gains by telling the platform something else than the truth."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -89,23 +90,29 @@ def _table(found: "Incentives") -> Table:
         table.add_row(
             row["mechanism"],
             OTHERS[row["others"]],
-            *console.mean(row, "gain"),
-            console.number(row["largest"], "gain"),
-            f"{row['factor']:.3g}" if row["largest"] > 0 else "-",
-            *(console.number(row[name], "gain") for name in ("noise", "reversal", "broken")),
+            _share(row["mean"]),
+            "" if math.isnan(row["low"]) else f"{_share(row['low'])} to {_share(row['high'])}",
+            _share(row["largest"]),
+            "-" if row["factor"] == 1 else f"{row['factor']:.3g}",
+            *(_share(row[name]) for name in ("noise", "reversal", "broken")),
         )
     return table
+
+
+def _share(value: float) -> str:
+    """In percent, finely: noise is small."""
+    return f"{value:z.3%}" if math.isfinite(value) else "-"
 
 
 def _notes(found: "Incentives") -> list[str]:
     """Who deviates, what the columns mean."""
     from adsim.experiments.misreports import TOLERANCE
 
-    names = list(dict.fromkeys(found.runs["campaign"]))
+    several = found.runs.groupby("seed")["campaign"].unique().map(tuple).nunique() > 1
+    names = "those with the most sales" if several else ", ".join(dict.fromkeys(found.runs["campaign"]))
     wrong = "rises" if found.report == "target" else "falls"
     return [
-        f"Deviating: {', '.join(names)}; reports {', '.join(f'{factor:.3g}' for factor in found.factors)} times the "
-        "truth.",
+        f"Deviating: {names}; reports {', '.join(f'{factor:.3g}' for factor in found.factors)} times the truth.",
         "gain: utility of the best report less that of the truth, in shares of truthful sales; at: the report of the "
         "largest.",
         "noise: of calibrated bids, the most that a truthful campaign's sales differ from those of its own best bid; "

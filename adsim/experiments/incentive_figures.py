@@ -34,8 +34,10 @@ def reports(found: Incentives) -> Figure:
     size = 2.2 + 5.2 * shape[1], 1.8 + 3.9 * shape[0]
     title = f"{found.scenario.name}: reporting another {found.report}"
     figure, axes = panels(title, size, *shape, sharey="row" if len(found.others) > 1 else False, sharex=True)
-    for axis, (metric, kind) in zip(axes.flat, cells, strict=True):
-        table = found.table.query("others == @kind and metric == @metric")
+    tables = [
+        found.table[(found.table["metric"] == metric) & (found.table["others"] == kind)] for metric, kind in cells
+    ]
+    for axis, table, (metric, kind) in zip(axes.flat, tables, cells, strict=True):
         _frame(axis, found.factors)
         _lines(axis, table, ringed=metric == metrics[-1])
         axis.set_title(OTHERS[kind], fontweight="bold")
@@ -43,8 +45,8 @@ def reports(found: Incentives) -> Figure:
     for axis in axes[-1]:
         axis.set_xlabel(REPORTS[found.report])
     note(figure, _reading(found))
-    for axis, (metric, kind) in zip(axes.flat, cells, strict=True):
-        _labels(axis, found.table.query("others == @kind and metric == @metric"))
+    for axis, table in zip(axes.flat, tables, strict=True):
+        _labels(axis, table)
     return figure
 
 

@@ -173,11 +173,11 @@ def _judged(outcomes: pd.DataFrame) -> pd.DataFrame:
     truth = outcomes.loc[outcomes["factor"] == 1, [*keys, "sales", "violation"]]
     beside = outcomes[keys].merge(truth, on=keys, how="left")
     sales = np.where(beside["sales"] > 0, beside["sales"], np.nan)
-    feasible = outcomes["violation"].to_numpy() <= beside["violation"] + TOLERANCE
+    feasible = outcomes["violation"].to_numpy() <= beside["violation"].to_numpy() + TOLERANCE
     utility = np.where(feasible, outcomes["worth"], -np.inf)
     order = [*keys, "objective", "factor", "multiplier", "sales", "payment", "violation"]
     return outcomes[order].assign(
-        feasible=feasible.to_numpy(),
+        feasible=feasible,
         utility=utility,
         relative_sales=outcomes["sales"] / sales,
         relative_utility=utility / sales,
@@ -191,8 +191,7 @@ def _curves(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, cell in runs.groupby(keys, sort=False):
         infeasible = 1 - cell["feasible"].mean()
-        for metric in METRICS:
-            rows.append([*key, metric, *_over_seeds(cell, metric), infeasible])
+        rows += [[*key, metric, *_over_seeds(cell, metric), infeasible] for metric in METRICS]
     return pd.DataFrame(rows, columns=[*keys, "metric", *Estimate._fields, "infeasible"])
 
 

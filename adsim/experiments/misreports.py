@@ -25,7 +25,7 @@ class Judged(NamedTuple):
     worth: float
     """Money: sales to a value maximizer, sales - payment to a utility maximizer, whatever it breaks."""
     violation: float
-    """The largest relative violation of a true constraint that is not to be broken at any price; 0 for none."""
+    """The largest relative violation of a true constraint, none of which is to be broken at any price; 0 for none."""
 
 
 def may_report(true: Constraints, report: Report) -> NDArray[np.bool_]:
@@ -45,7 +45,7 @@ def misreport(true: Constraints, campaign: int, report: Report, factor: float) -
 
 
 def violation(constraints: Constraints, totals: Totals) -> Floats:
-    """The largest relative violation of target ROI (missing return), stock (oversold) and budget (overspent); (N,)."""
+    """Largest relative violation of target ROI (return missing), stock (oversold) and budget (overspent), (N,)."""
     return np.maximum.reduce(
         [
             np.nan_to_num(roi_shortfall(constraints, totals)),
@@ -56,16 +56,10 @@ def violation(constraints: Constraints, totals: Totals) -> Floats:
 
 
 def judge(true: Constraints, totals: Totals, campaign: int) -> Judged:
-    """The outcome for one campaign.
-
-    A value maximizer has to keep its target ROI, stock and budget. A utility maximizer has to keep its budget; its
-    sales count up to the stock, and its target ROI is a message to the platform, since money is in its utility.
-    """
-    sales = float(delivered_value(true, totals)[campaign])
-    payment = float(totals.spend[campaign])
-    if true.maximizes_value[campaign]:
-        return Judged(sales, payment, sales, float(violation(true, totals)[campaign]))
-    return Judged(sales, payment, sales - payment, float(_beyond(totals.spend, true.budget)[campaign]))
+    """The outcome for one campaign: true constraints bind value and utility maximizers alike."""
+    sales, payment = float(delivered_value(true, totals)[campaign]), float(totals.spend[campaign])
+    worth = sales if true.maximizes_value[campaign] else sales - payment
+    return Judged(sales, payment, worth, float(violation(true, totals)[campaign]))
 
 
 def _beyond(used: Floats, limit: Floats) -> Floats:
