@@ -106,6 +106,7 @@ def test_no_target_but_the_true_one_gains_for_a_value_maximizer_under_lpa(target
     assert not more["feasible"].any()
     assert lpa.query("factor >= 1")["feasible"].all()
     assert (targets.gains["largest"] <= targets.gains["noise"]).all()
+    assert not targets.gains["beyond_noise"].any()
 
 
 def test_lpa_charges_sales_over_the_reported_target(targets: Incentives) -> None:
@@ -131,6 +132,7 @@ def test_a_utility_maximizer_gains_by_reporting_a_higher_target_under_lpa() -> N
     assert found.others == ["fixed"]
     assert found.gains["low"].item() > 0.02
     assert found.gains["factor"].item() > 1
+    assert found.gains["beyond_noise"].item()
 
 
 @pytest.mark.parametrize("mechanism", ["lpa", "second_price"])

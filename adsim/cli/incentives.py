@@ -84,7 +84,7 @@ def incentives_(
 def _table(found: "Incentives") -> Table:
     """A row per mechanism and behaviour of the others."""
     title = f"{found.scenario.name}: gain by reporting another {found.report}, means over {len(found.seeds)} seeds"
-    columns = ["gain", "95 % interval", "largest", "at", "noise", "reversal", "broken by the truth"]
+    columns = ["gain", "95 % interval", "largest", "", "at", "noise", "reversal", "broken by the truth"]
     table = console.grid(title, ["mechanism", "others", *columns], left=2)
     for row in found.gains.to_dict("records"):
         table.add_row(
@@ -93,6 +93,7 @@ def _table(found: "Incentives") -> Table:
             _share(row["mean"]),
             "" if math.isnan(row["low"]) else f"{_share(row['low'])} to {_share(row['high'])}",
             _share(row["largest"]),
+            "*" if row["beyond_noise"] else "",
             "-" if row["factor"] == 1 else f"{row['factor']:.3g}",
             *(_share(row[name]) for name in ("noise", "reversal", "broken")),
         )
@@ -116,6 +117,6 @@ def _notes(found: "Incentives") -> list[str]:
         "gain: utility of the best report less that of the truth, in shares of truthful sales; at: the report of the "
         "largest.",
         "noise: of calibrated bids, the most that a truthful campaign's sales differ from those of its own best bid; "
-        f"reversal: the most that sales {wrong} from one report to the next higher one.",
+        f"*: a gain beyond it; reversal: the most that sales {wrong} from one report to the next higher one.",
         f"A report that breaks a true constraint by {TOLERANCE:.0%} more than the truth does is worth nothing.",
     ]

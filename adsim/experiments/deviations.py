@@ -73,7 +73,7 @@ def deviations(variants: Mapping[str, Scenario], question: Question, seed: int) 
         truth = _truthful(scenario, seed)
         deviators = deviators or _deviators(truth, question)
         for campaign in deviators:
-            noise = 0.0 if question.report == "value" else _noise(truth, campaign)
+            noise = np.nan if question.report == "value" else _noise(truth, campaign)
             told = {
                 "mechanism": name,
                 "seed": seed,

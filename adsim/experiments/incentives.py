@@ -3,6 +3,11 @@
 The platform bids by the reported constraints, the outcome is judged by the true ones. Two questions: what if all
 others go on bidding as they did (their multipliers are those that calibration finds when everyone tells the truth),
 and what if the platform calibrates everyone's bids anew to the report.
+
+Under the Liquid Payment Auction neither gains for a value maximizer with target ROI and stock, in theory: sales do
+not rise with the target (the best weighted objective is convex in 1 / target, and sales are its slope), a lower target
+is not met, more stock than there is cannot be delivered. The abstract of Li et al. 2025 (arXiv 2507.02931) states
+incentive compatibility; this argument is ours. A utility maximizer reports a higher target: that is what it pays by.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,10 +59,11 @@ class Incentives:
     gains: pd.DataFrame
     """A row per mechanism and others. Gains are those of the best feasible report over the truth, in shares of the
     truthful report's sales, 0 where none is better: mechanism, others, mean, low, high (over the seeds' means over
-    campaigns), largest, factor (of the largest), noise (largest difference of a truthful campaign's sales with the
-    calibrated multiplier and with its own best one against fixed rivals), reversal (largest step of sales the wrong
-    way, up for a higher target and down otherwise, between neighbouring factors, in shares of truthful sales) and
-    broken (largest violation by truthful reports)."""
+    campaigns), largest, factor (of the largest), noise (largest relative difference of a truthful campaign's sales
+    with its calibrated multiplier from those with its own best one against fixed rivals; NaN for values),
+    beyond_noise (whether the largest gain is larger), reversal (largest step of sales the wrong way, up for a higher
+    target and down otherwise, between neighbouring factors, in shares of truthful sales) and broken (largest
+    violation by truthful reports)."""
 
     def summary(self) -> dict[str, Any]:
         """Gains and curves, ready for JSON: what is not finite is None."""
@@ -122,8 +128,7 @@ def incentives(
     """
     check_counts(seeds=seeds, workers=workers)
     _check(report, campaigns, factors, others)
-    expected = scenario.replace({"market.outcomes": "expected"})
-    variants = {name: _under(expected, name) for name in mechanisms or _usual(scenario)}
+    variants = {name: _under(scenario, name) for name in mechanisms or _usual(scenario)}
     kinds: list[Others] = ["fixed"] if report == "value" else [kind for kind in get_args(Others) if kind in others]
     grid = sorted({1.0, *(float(factor) for factor in factors)})
     question = Question(report, grid, kinds, None if campaigns is None else list(campaigns))
@@ -218,6 +223,7 @@ def _gains(runs: pd.DataFrame, report: Report) -> pd.DataFrame:
                 "largest": gain["gain"].max(),
                 "factor": best["factor"].to_numpy()[int(gain["gain"].argmax())],
                 "noise": cell["noise"].max(),
+                "beyond_noise": gain["gain"].max() > np.nanmax([ROUNDING, cell["noise"].max()]),
                 "reversal": max(_reversal(campaign, report) for _, campaign in one),
                 "broken": truth["violation"].max(),
             }
