@@ -5,7 +5,7 @@ others go on bidding as they did (their multipliers are those that calibration f
 and what if the platform calibrates everyone's bids anew to the report.
 
 Under the Liquid Payment Auction neither gains for a value maximizer with target ROI and stock, in theory: sales do
-not rise with the target (the best weighted objective is convex in 1 / target, and sales are its slope), a lower target
+not rise with the target (the best weighted objective is convex in 1 / target, sales are its slope), a lower target
 is not met, more stock than there is cannot be delivered. The abstract of Li et al. 2025 (arXiv 2507.02931) states
 incentive compatibility; this argument is ours. A utility maximizer reports a higher target: that is what it pays by.
 """
