@@ -17,6 +17,8 @@ METRICS = {"relative_sales": "sales / truthful sales", "relative_utility": "util
 REPORTS = {"target": "reported / true target ROI", "stock": "reported / true stock"}
 REPORTS |= {"budget": "reported / true budget", "value": "bid / truthful bid"}
 MOST_TICKS = 5
+ALIKE = 1e-3
+"""Difference of means that a ring does not tell apart: the report nearest the truth has it."""
 
 
 def of_incentives(found: Incentives) -> dict[str, Figure]:
@@ -74,7 +76,8 @@ def _lines(axes: Axes, table: pd.DataFrame, *, ringed: bool) -> None:
         axes.plot(line["factor"], line["mean"], color=color, linewidth=0.45 * width, linestyle=(0, (3, 2)))
         axes.plot(line["factor"], line["mean"].where(kept), color=color, linewidth=width, marker="o", markersize=4)
         if ringed and kept.any():
-            best = line.loc[line["mean"].where(kept).idxmax()]
+            near = line[kept & (line["mean"] >= line.loc[kept, "mean"].max() - ALIKE)]
+            best = near.loc[np.abs(np.log(near["factor"])).idxmin()]
             axes.plot(best["factor"], best["mean"], "o", color=color, fillstyle="none", markersize=13)
 
 
@@ -93,4 +96,4 @@ def _reading(found: Incentives) -> str:
     """How to read the figure."""
     markets = f"{len(found.seeds)} markets, bands: 95 % intervals" if len(found.seeds) > 1 else "one market"
     dashed = " Dashed: some reports break a true constraint." if not found.runs["feasible"].all() else ""
-    return f"Means over {markets}. Rings: the best report.{dashed}"
+    return f"Means over {markets}. Rings: the best report, to {ALIKE:.1%}.{dashed}"
