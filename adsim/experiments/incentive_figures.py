@@ -96,4 +96,4 @@ def _reading(found: Incentives) -> str:
     """How to read the figure."""
     markets = f"{len(found.seeds)} markets, bands: 95 % intervals" if len(found.seeds) > 1 else "one market"
     dashed = " Dashed: some reports break a true constraint." if not found.runs["feasible"].all() else ""
-    return f"Means over {markets}. Rings: the best report, to {ALIKE:.1%}.{dashed}"
+    return f"Means over {markets}. Rings: the report best on average, to {ALIKE:.1%}.{dashed}"
