@@ -20,16 +20,21 @@ def units_sold(constraints: Constraints, totals: Totals) -> Floats:
     return np.where(unit > 0, totals.value / np.where(unit > 0, unit, 1), totals.conversions)
 
 
+def delivered_value(constraints: Constraints, totals: Totals) -> Floats:
+    """Value of the sales within the stock: those beyond are not delivered."""
+    sold = units_sold(constraints, totals)
+    delivered = np.minimum(1, np.where(sold > 0, ratio(constraints.stock, sold), 1))
+    delivered = np.where(np.isnan(delivered) | np.isinf(constraints.stock), 1, delivered)
+    return totals.value * delivered
+
+
 def liquid_value(constraints: Constraints, totals: Totals) -> Floats:
     """The most each campaign could have been charged within its constraints: min(budget, delivered value / target).
 
     Without a target, a campaign pays at most its value (target 1). Sales beyond the stock are not delivered.
     """
-    sold = units_sold(constraints, totals)
-    delivered = np.minimum(1, np.where(sold > 0, ratio(constraints.stock, sold), 1))
-    delivered = np.where(np.isnan(delivered) | np.isinf(constraints.stock), 1, delivered)
     target = np.where(constraints.target_roi > 0, constraints.target_roi, 1)
-    return np.minimum(constraints.budget, totals.value * delivered / target)
+    return np.minimum(constraints.budget, delivered_value(constraints, totals) / target)
 
 
 def roi_shortfall(constraints: Constraints, totals: Totals) -> Floats:
