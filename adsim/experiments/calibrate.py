@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from adsim import registry
 from adsim.errors import AdsimError
 from adsim.experiments.whole_period import WholePeriod
+from adsim.market.metrics import units_sold
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Totals
 
@@ -162,7 +163,7 @@ class _Plan(NamedTuple):
     def use(self, totals: Totals) -> Floats:
         """Of the tightest constraint; (N,)."""
         own = self.constraints
-        use = np.maximum(totals.conversions / own.stock, totals.spend / own.budget)
+        use = np.maximum(units_sold(own, totals) / own.stock, totals.spend / own.budget)
         if self.liquid:
             return use
         due = own.target_roi * totals.spend

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.market.metrics import delivered_value, ratio, roi_shortfall
+from adsim.market.metrics import delivered_value, ratio, roi_shortfall, units_sold
 from adsim.types import Constraints, Floats, Totals
 
 Report = Literal["target", "stock", "budget", "value"]
@@ -49,7 +49,7 @@ def violation(constraints: Constraints, totals: Totals) -> Floats:
     return np.maximum.reduce(
         [
             np.nan_to_num(roi_shortfall(constraints, totals)),
-            _beyond(totals.conversions, constraints.stock),
+            _beyond(units_sold(constraints, totals), constraints.stock),
             _beyond(totals.spend, constraints.budget),
         ]
     )

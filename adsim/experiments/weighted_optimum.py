@@ -99,7 +99,7 @@ def _program(scenario: Scenario, seed: int) -> WeightedOptimum:
 
 
 def _limits(scenario: Scenario, own: Constraints, pairs: Pairs, liquid: Floats) -> tuple[Floats, Floats, Floats]:
-    """Uses (T, N) and capacities (N,), of budgets in money and of stocks in conversions; uses per sales value."""
+    """Uses (T, N) and capacities (N,), of budgets in money and of stocks in units; uses per sales value."""
     target, price = _targets(own), own.value_per_conversion
     if _varies(scenario):
         stocked = np.isfinite(own.stock)
@@ -108,7 +108,9 @@ def _limits(scenario: Scenario, own: Constraints, pairs: Pairs, liquid: Floats) 
                 f"scenario '{scenario.name}': where the value of a conversion varies, the optimum knows stock or "
                 "budget of a campaign, not both."
             )
-        use = np.where(stocked, pairs.conversions, liquid)
+        in_value = own.stock_unit > 0
+        units = np.where(in_value, pairs.value / np.where(in_value, own.stock_unit, 1), pairs.conversions)
+        use = np.where(stocked, units, liquid)
         return use, np.where(stocked, own.stock, own.budget), np.where(stocked, 1 / price, 1 / target)
     return liquid, _liquid_limit(own), 1 / target
 

@@ -9,7 +9,7 @@ import numpy as np
 from adsim.experiments.period import play
 from adsim.experiments.weighted_optimum import weighted_optimum
 from adsim.market.markets import Markets
-from adsim.market.metrics import liquid_value
+from adsim.market.metrics import liquid_value, units_sold
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Totals
 
@@ -39,7 +39,7 @@ def _row(markets: Markets, e: int, best: float) -> dict[str, Any]:
     beta = markets.scenario.auction.beta
     objective = float(liquid_value(own, totals).sum() + beta * totals.experience.sum())
     short = np.maximum(own.target_roi * totals.spend - totals.value, 0)
-    oversold = np.maximum(totals.conversions - own.stock, 0) * own.value_per_conversion
+    oversold = np.maximum(units_sold(own, totals) - own.stock, 0) * own.value_per_conversion
     return {
         "optimum": best,
         "objective": objective,
