@@ -1,0 +1,194 @@
+"""The constant multipliers that a period asks for, when everyone else's are constant, too.
+
+Min-pacing (Conitzer et al. 2022, arXiv 1706.07151; Balseiro et al. 2023, arXiv 2302.08530): of the multipliers that
+target ROI, budget and stock each ask for, the least. A campaign rests where none of its constraints is broken and one
+binds, or where it bids the most that it ever would. Under LPA no payment depends on a bid, so only budget and stock
+count, and the resting point is 1 / target - lambda with the duals of the weighted objective
+(`adsim.experiments.weighted_optimum`); that, and the damping below, are derived here.
+
+All opportunities are sold again and again, each time at multipliers moved by the relative slack of the tightest
+constraint: in proportion, or under LPA, where they may be negative, in steps of 1 / target. A campaign's gain is
+halved when its slack changes sign and grows while it does not, so that what oscillates is damped.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from adsim import registry
+from adsim.errors import AdsimError
+from adsim.experiments.whole_period import WholePeriod
+from adsim.market.scenario import Scenario
+from adsim.types import Constraints, Floats, Totals
+
+TOLERANCE = 0.01
+"""Relative slack, and relative movement of a multiplier, that count as none."""
+FIRST_GAIN, LARGEST_GAIN = 0.3, 20.0
+"""Change of the log-multiplier per relative slack."""
+GROWTH, DAMPING = 1.15, 0.5
+LARGEST_STEP = 0.5
+LOWEST, HIGHEST = np.log(1e-6), np.log(1e6)
+"""Bounds of the log-multiplier times the target. A bid at the lower one counts as no bid."""
+LOWEST_LIQUID = -1e3
+"""Lower bound of the multiplier times the target under LPA."""
+LAST = 1 / 3
+"""Part of the sweeps, the last, by which convergence is judged."""
+
+
+class Calibration(NamedTuple):
+    """Multipliers, and whether they are at rest. A campaign's *use* is the largest of stock used / stock, spend /
+    budget and target ROI / ROI."""
+
+    multiplier: Floats
+    """Bid per unit of predicted value, (N,): of the last sweeps', those with the least mean residual."""
+    residuals: Floats
+    """|use - 1| at these multipliers, (N,); 0 where the campaign bids the most it would and use is below 1, and where
+    it bids nothing and the stock that experience alone sells is gone."""
+    grain: Floats
+    """Largest less smallest use in the last sweeps, (N,): where multipliers are at rest, what one opportunity, won or
+    lost, makes. No constant multiplier comes closer."""
+    unrest: Floats
+    """Largest relative distance of the last sweeps' multipliers from these, (N,); under LPA in units of 1 / target."""
+    history: Floats
+    """Largest and mean residual in each sweep; (sweeps, 2)."""
+    totals: Totals
+    """What the period brings at these multipliers in expectation, budgets and stocks ending nothing; (N,) each."""
+
+    @property
+    def residual(self) -> float:
+        """The largest."""
+        return float(self.residuals.max())
+
+    @property
+    def oscillating(self) -> int:
+        """How many campaigns' multipliers still moved by more than `TOLERANCE`."""
+        return int((self.unrest > TOLERANCE).sum())
+
+    @property
+    def converged(self) -> bool:
+        """Whether all multipliers are at rest, and all residuals small or what one opportunity makes."""
+        return not self.oscillating and bool((self.residuals <= np.maximum(TOLERANCE, self.grain)).all())
+
+
+def calibrate(
+    scenario: Scenario,
+    seed: int = 0,
+    *,
+    reported: Constraints | None = None,
+    held: ArrayLike | None = None,
+    sweeps: int = 300,
+) -> Calibration:
+    """Find each campaign's multiplier by selling the whole period `sweeps` times.
+
+    Value maximizers bid as much as their constraints allow, utility maximizers at most their value. Sellers whom user
+    experience alone sells out at no bid leave when their stock is gone.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its agents are of no account, nor is whether outcomes are sampled.
+    seed : int
+        Of the market.
+    reported : Constraints, optional
+        What the campaigns report, arrays (N,), in place of what the scenario draws.
+    held : array (N,), optional
+        Multipliers of campaigns that do not adapt; NaN for those that do.
+    sweeps : int
+        60 are usual until all is at rest, and more when others' reports move only slowly.
+
+    Raises
+    ------
+    AdsimError
+        When a value maximizer has no constraint, so that no multiplier is the best, or an array has a wrong shape.
+    """
+    period = WholePeriod(scenario, seed, reported)
+    plan = _Plan.of(scenario, period)
+    still, level = _held(plan, held)
+    gain, before = np.full(level.size, FIRST_GAIN), np.zeros(level.size)
+    levels, uses = np.empty((2, sweeps, level.size))
+    for sweep in range(sweeps):
+        levels[sweep] = level
+        uses[sweep] = plan.use(period.totals(plan.multiplier(level), level <= plan.lowest))
+        with np.errstate(divide="ignore"):
+            slack = np.clip(-np.log(uses[sweep]), -1, 1)
+        gain = np.where(slack * before < 0, gain * DAMPING, np.minimum(gain * GROWTH, LARGEST_GAIN))
+        moved = level + np.clip(gain * slack, -LARGEST_STEP, LARGEST_STEP)
+        level, before = np.where(still, level, np.clip(moved, plan.lowest, plan.highest)), slack
+    return _judged(period, plan, still, levels, uses)
+
+
+class _Plan(NamedTuple):
+    """Multipliers as levels: their logarithm or, under LPA, themselves, in units of 1 / target."""
+
+    constraints: Constraints
+    liquid: bool
+    """Whether payments are liquid values, whatever the bids."""
+    unit: Floats
+    """1 / target, 1 without one; (N,)."""
+    lowest: Floats
+    highest: Floats
+    """Bounds of the levels, (N,)."""
+
+    @staticmethod
+    def of(scenario: Scenario, period: WholePeriod) -> "_Plan":
+        own, size = period.constraints, scenario.size
+        liquid = registry.load("mechanisms", scenario.auction.mechanism).pays_liquid_value
+        free = np.isinf(own.budget) & np.isinf(own.stock) & (own.target_roi == 0) & own.maximizes_value
+        if free.any():
+            raise AdsimError(
+                f"campaign '{period.names[int(free.argmax())]}': a value maximizer without budget, target ROI or "
+                "stock has no best multiplier: give it a constraint, or make it a utility maximizer."
+            )
+        unit = 1 / np.where(own.target_roi > 0, own.target_roi, 1)
+        if liquid:
+            return _Plan(own, liquid, unit, np.full(size, LOWEST_LIQUID), np.ones(size))
+        most = np.where(own.maximizes_value, HIGHEST, -np.log(unit))
+        return _Plan(own, liquid, unit, np.full(size, LOWEST), most)
+
+    def multiplier(self, level: Floats) -> Floats:
+        return self.unit * (level if self.liquid else np.exp(level))
+
+    def use(self, totals: Totals) -> Floats:
+        """Of the tightest constraint; (N,)."""
+        own = self.constraints
+        use = np.maximum(totals.conversions / own.stock, totals.spend / own.budget)
+        if self.liquid:
+            return use
+        due = own.target_roi * totals.spend
+        return np.maximum(use, np.divide(due, totals.value, out=np.zeros_like(due), where=due > 0))
+
+    def residuals(self, level: Floats, use: Floats) -> Floats:
+        at_bound = ((level >= self.highest) & (use < 1)) | ((level <= self.lowest) & (use > 1))
+        return np.where(at_bound, 0.0, np.abs(use - 1))
+
+
+def _held(plan: _Plan, held: ArrayLike | None) -> tuple[NDArray[np.bool_], Floats]:
+    """Which campaigns do not adapt, and the levels at which all begin."""
+    start = np.minimum(1.0 if plan.liquid else 0.0, plan.highest)
+    if held is None:
+        return np.zeros(start.shape, bool), start
+    given = np.asarray(held, np.float64)
+    if given.shape != start.shape:
+        raise AdsimError(f"held: has shape {given.shape}, must have {start.shape}, one number a campaign.")
+    still = ~np.isnan(given)
+    relative = given / plan.unit
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return still, np.where(still, relative if plan.liquid else np.log(relative), start)
+
+
+def _judged(period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: Floats, uses: Floats) -> Calibration:
+    """The best of the last sweeps, and how far from rest it is."""
+    residuals = np.where(still, 0.0, plan.residuals(levels, uses))
+    last = slice(int(len(levels) * (1 - LAST)), None)
+    best = last.start + int(residuals[last].mean(axis=1).argmin())
+    level = levels[best]
+    multiplier = plan.multiplier(level)
+    return Calibration(
+        multiplier,
+        residuals[best],
+        np.ptp(uses[last], axis=0),
+        np.abs(levels[last] - level).max(axis=0),
+        np.column_stack([residuals.max(axis=1), residuals.mean(axis=1)]),
+        period.totals(multiplier, level <= plan.lowest),
+    )
