@@ -11,13 +11,8 @@ from scipy import optimize
 
 from adsim.errors import AdsimError
 from adsim.experiments import market_optimum
-from adsim.experiments.market_optimum import (
-    GAP,
-    liquid_dual,
-    liquid_optimum,
-    liquid_optimum_bound,
-    liquid_optimum_lp,
-)
+from adsim.experiments.market_optimum import liquid_dual, liquid_optimum, liquid_optimum_bound, liquid_optimum_lp
+from adsim.experiments.packing import GAP
 
 INF, NAN = float("inf"), float("nan")
 

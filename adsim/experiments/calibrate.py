@@ -28,7 +28,7 @@ FIRST_GAIN, LARGEST_GAIN = 0.3, 20.0
 """Change of the log-multiplier per relative slack."""
 GROWTH, DAMPING = 1.15, 0.5
 LARGEST_STEP = 0.5
-LOWEST, HIGHEST = np.log(1e-6), np.log(1e6)
+LOWEST, HIGHEST = np.log(1e-4), np.log(1e6)
 """Bounds of the log-multiplier times the target. A bid at the lower one counts as no bid."""
 LOWEST_LIQUID = -1e3
 """Lower bound of the multiplier times the target under LPA."""

@@ -1,5 +1,7 @@
 """The truth about a period's traffic, written out: for hindsight optima and for oracles, never for other agents."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from adsim import registry
@@ -11,6 +13,14 @@ from adsim.market.markets import Markets
 from adsim.market.scenario import Scenario
 from adsim.market.world import fill_tile, world_of
 from adsim.types import Floats, Hindsight
+
+
+class Pairs(NamedTuple):
+    """What an exposure of each opportunity to each campaign brings, truly and in expectation; (T, N) each."""
+
+    value: Floats
+    conversions: Floats
+    experience: Floats
 
 
 def hindsight(markets: Markets, e: int = 0, room: Room | None = None) -> Hindsight:
@@ -57,11 +67,17 @@ def check_alone(scenario: Scenario) -> None:
         )
 
 
+def true_pairs(markets: Markets, e: int = 0, room: Room | None = None) -> Pairs:
+    """The truth about all pairs of opportunity and campaign of market ``e``."""
+    shape = markets.scenario.market.opportunities, markets.scenario.size
+    pairs = Pairs(*(np.empty(shape) for _ in Pairs._fields))
+    _reveal_pairs(markets.world, *markets.lay_out(e, room)[:3], e, pairs)
+    return pairs
+
+
 def true_values(markets: Markets, e: int = 0, room: Room | None = None) -> Floats:
     """True expected value of an exposure on each opportunity of market ``e`` to each campaign; (T, N)."""
-    values = np.empty((markets.scenario.market.opportunities, markets.scenario.size))
-    _reveal_values(markets.world, *markets.lay_out(e, room)[:3], e, values)
-    return values
+    return true_pairs(markets, e, room).value
 
 
 @jit
@@ -84,13 +100,16 @@ def _reveal_alone(worlds, truth, scratch, candidates, e, predicted, value, price
 
 
 @jit
-def _reveal_values(worlds, truth, scratch, candidates, e, values):
-    """True values of all campaigns; (T, N)."""
+def _reveal_pairs(worlds, truth, scratch, candidates, e, pairs):
+    """What is in `Pairs`."""
     world = world_of(worlds, e)
     size = truth.ctr.shape[1]
-    for origin in range(0, values.shape[0], size):
-        width = min(size, values.shape[0] - origin)
+    for origin in range(0, pairs.value.shape[0], size):
+        width = min(size, pairs.value.shape[0] - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
-        for n in range(values.shape[1]):
+        for n in range(pairs.value.shape[1]):
             for t in range(width):
-                values[origin + t, n] = np.float64(truth.ctr[n, t]) * truth.cvr[n, t] * truth.amount[n, t]
+                conversions = np.float64(truth.ctr[n, t]) * truth.cvr[n, t]
+                pairs.value[origin + t, n] = conversions * truth.amount[n, t]
+                pairs.conversions[origin + t, n] = conversions
+                pairs.experience[origin + t, n] = candidates.experience[n, t]
