@@ -7,8 +7,8 @@ count, and the resting point is 1 / target - lambda with the duals of the weight
 (`adsim.experiments.weighted_optimum`); that, and the damping below, are derived here.
 
 All opportunities are sold again and again, each time at multipliers moved by the relative slack of the tightest
-constraint: in proportion, or under LPA, where they may be negative, in steps of 1 / target. A campaign's gain is
-halved when its slack changes sign and grows while it does not, so that what oscillates is damped.
+constraint: in proportion, or under LPA, where they may be negative, in steps of 1 / target. A campaign's gain is cut
+when its slack changes sign and grows while it does not, and all moves become smaller from sweep to sweep.
 """
 
 from typing import NamedTuple
@@ -24,10 +24,14 @@ from adsim.types import Constraints, Floats, Totals
 
 TOLERANCE = 0.01
 """Relative slack, and relative movement of a multiplier, that count as none."""
-FIRST_GAIN, LARGEST_GAIN = 0.3, 20.0
-"""Change of the log-multiplier per relative slack."""
-GROWTH, DAMPING = 1.15, 0.5
-LARGEST_STEP = 0.5
+FIRST_GAIN, LEAST_GAIN, LARGEST_GAIN = 0.3, 0.01, 2.0
+"""Change of the log-multiplier per relative slack. The least one keeps slack of changing sign 0 on average."""
+GROWTH, DAMPING = 1.2, 0.6
+"""Factors on a gain whose slack kept and changed its sign."""
+CLIP = 0.5
+"""Largest log-slack, and largest change of a log-multiplier, of a sweep."""
+COOLING = 50
+"""Sweeps after which moves are half of what they would be, then a third, and so on."""
 LOWEST, HIGHEST = np.log(1e-4), np.log(1e6)
 """Bounds of the log-multiplier times the target. A bid at the lower one counts as no bid."""
 LOWEST_LIQUID = -1e3
@@ -42,6 +46,8 @@ class Calibration(NamedTuple):
 
     multiplier: Floats
     """Bid per unit of predicted value, (N,): of the last sweeps', those with the least mean residual."""
+    leaving: NDArray[np.bool_]
+    """Campaigns that bid nothing and leave when their stock is gone, (N,)."""
     residuals: Floats
     """|use - 1| at these multipliers, (N,); 0 where the campaign bids the most it would and use is below 1, and where
     it bids nothing and the stock that experience alone sells is gone."""
@@ -95,7 +101,7 @@ def calibrate(
     held : array (N,), optional
         Multipliers of campaigns that do not adapt; NaN for those that do.
     sweeps : int
-        60 are usual until all is at rest, and more when others' reports move only slowly.
+        40 to 80 are usual until multipliers hardly move; a third are the last, by which convergence is judged.
 
     Raises
     ------
@@ -111,9 +117,9 @@ def calibrate(
         levels[sweep] = level
         uses[sweep] = plan.use(period.totals(plan.multiplier(level), level <= plan.lowest))
         with np.errstate(divide="ignore"):
-            slack = np.clip(-np.log(uses[sweep]), -1, 1)
-        gain = np.where(slack * before < 0, gain * DAMPING, np.minimum(gain * GROWTH, LARGEST_GAIN))
-        moved = level + np.clip(gain * slack, -LARGEST_STEP, LARGEST_STEP)
+            slack = np.clip(-np.log(uses[sweep]), -CLIP, CLIP)
+        gain = np.clip(gain * np.where(slack * before < 0, DAMPING, GROWTH), LEAST_GAIN, LARGEST_GAIN)
+        moved = level + np.clip(gain * slack, -CLIP, CLIP) / (1 + sweep / COOLING)
         level, before = np.where(still, level, np.clip(moved, plan.lowest, plan.highest)), slack
     return _judged(period, plan, still, levels, uses)
 
@@ -183,12 +189,13 @@ def _judged(period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: 
     last = slice(int(len(levels) * (1 - LAST)), None)
     best = last.start + int(residuals[last].mean(axis=1).argmin())
     level = levels[best]
-    multiplier = plan.multiplier(level)
+    multiplier, leaving = plan.multiplier(level), level <= plan.lowest
     return Calibration(
         multiplier,
+        leaving,
         residuals[best],
         np.ptp(uses[last], axis=0),
         np.abs(levels[last] - level).max(axis=0),
         np.column_stack([residuals.max(axis=1), residuals.mean(axis=1)]),
-        period.totals(multiplier, level <= plan.lowest),
+        period.totals(multiplier, leaving),
     )
