@@ -106,7 +106,7 @@ def _notes(found: "Frontier", *, chosen: bool) -> list[str]:
     cells = len(found.betas) * len(found.tightness)
     notes = [
         "objective, revenue: shares of the optimum's weighted objective and liquid welfare, and percentage points to "
-        f"{found.baseline}; * the interval of the difference excludes 0. What is sold beyond a stock does not count."
+        f"{found.baseline}; * the interval of the difference excludes 0. overshoot: if nobody left when sold out."
     ]
     rows = found.differences[found.differences["excludes_zero"]]
     for metric, words in SHARES.items():

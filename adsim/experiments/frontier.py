@@ -4,9 +4,9 @@ Every mechanism has the constant multipliers that the period asks for (`adsim.ex
 judged by how agents learn. The optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user
 experience. The model is our derivation from the abstract of Li et al. 2025 (arXiv 2507.02931).
 
-What constant multipliers sell beyond a stock is not delivered: a campaign keeps the same share of each opportunity
-that it won, the rest stays empty, and value, spend and experience shrink with it. That is feasible for the optimum,
-so that no mechanism can exceed it. Derived here.
+Campaigns leave when their stock is sold, as in the market, and what the last opportunity sells beyond it is given up
+in proportion, with its value, spend and experience. That is feasible for the optimum, so that no mechanism can exceed
+it. Derived here.
 """
 
 import math
@@ -20,7 +20,7 @@ import pandas as pd
 
 from adsim import registry
 from adsim.errors import AdsimError
-from adsim.experiments.calibrate import Calibration, calibrate
+from adsim.experiments.calibrate import calibrate
 from adsim.experiments.compare import BASELINE
 from adsim.experiments.statistics import Estimate, difference, estimate
 from adsim.experiments.weighted_optimum import WeightedOptimum, weighted_optimum
@@ -66,13 +66,14 @@ class Frontier:
     seeds: list[int]
     runs: pd.DataFrame
     """A row per cell, mechanism and seed: tightness, beta, mechanism, seed, liquid_welfare, user_experience,
-    weighted_objective (liquid welfare + beta * user experience), objective_share (of the optimum's), revenue,
+    weighted_objective (liquid welfare + beta * user experience), objective_share (of the optimum's, or where it is not exact of its
+    bound), revenue,
     revenue_share (of the optimum's liquid welfare), sales (value delivered), roi_kept (share of sellers with sales
-    and a target ROI that miss it by 2 % at most), stock_use (mean), stock_overshoot (largest relative sales beyond
-    the stock, which count nowhere else), residual and converged (of the calibration)."""
+    and a target ROI that miss it by 2 % at most), stock_use (mean), stock_overshoot (largest relative sales beyond the
+    stock if nobody left: how far multipliers are from holding it), residual and converged (of the calibration)."""
     optima: pd.DataFrame
-    """A row per cell and seed: tightness, beta, seed, liquid_welfare, user_experience, weighted_objective, and exact
-    (whether it is the optimum, not an upper bound on it)."""
+    """A row per cell and seed: tightness, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
+    (that no allocation exceeds) and exact (whether the two are the same, up to rounding)."""
     table: pd.DataFrame
     """A row per cell, mechanism and metric: tightness, beta, mechanism, metric, mean, low, high."""
     differences: pd.DataFrame
@@ -204,26 +205,27 @@ def _outcome(
     """Rows of `runs`, and the row of `optima`, of one cell and seed."""
     market = next(iter(variants.values()))
     best = weighted_optimum(market, seed)
-    own = WholePeriod(market, seed).constraints
     rows = [
-        {**cell, "mechanism": name, "seed": seed, **_row(own, calibrate(variant, seed), cell["beta"], best)}
-        for name, variant in variants.items()
+        {**cell, "mechanism": name, "seed": seed, **_row(variant, seed, best)} for name, variant in variants.items()
     ]
     found = {
         "liquid_welfare": best.liquid_welfare,
         "user_experience": best.experience,
         "weighted_objective": best.objective,
+        "bound": best.bound,
         "exact": best.exact,
     }
     return rows, {**cell, "seed": seed, **found}
 
 
-def _row(own: Constraints, found: Calibration, beta: float, best: WeightedOptimum) -> dict[str, Any]:
+def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]:
     """The metrics of one mechanism."""
-    totals = delivered(own, found.totals)
+    found, period = calibrate(scenario, seed), WholePeriod(scenario, seed)
+    own = period.constraints
+    totals = delivered(own, period.totals(found.multiplier, np.isfinite(own.stock)))
     liquid, experience = float(liquid_value(own, totals).sum()), float(totals.experience.sum())
     revenue, judged = float(totals.spend.sum()), (totals.conversions > 0) & (own.target_roi > 0)
-    objective = liquid + beta * experience
+    objective = liquid + scenario.auction.beta * experience
     return {
         "liquid_welfare": liquid,
         "user_experience": experience,

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from adsim.drawing import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION, label_points, note, panels, styled
+from adsim.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION, label_points, note, panels, styled
 from adsim.experiments.frontier import CELL, Frontier
 
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = "osD^vP"
+SIZES = 11.0, 8.0, 5.5, 7.0, 7.0, 7.0
+BETA = "\N{GREEK SMALL LETTER BETA}"
 SHARES = {"objective_share": "weighted objective", "revenue_share": "revenue"}
 
 
@@ -27,26 +29,29 @@ def of_frontier(found: Frontier) -> dict[str, Figure]:
 
 @styled
 def pareto(found: Frontier) -> Figure:
-    """Mean liquid welfare against mean user experience, a point per beta; a panel per tightness."""
+    """Mean liquid welfare against mean user experience, a point per beta; a column per tightness.
+
+    Above all mechanisms, below the surroundings of the optimum's frontier.
+    """
     factors = found.tightness
     title = f"{found.scenario.name}: liquid welfare against user experience"
-    figure, axes = panels(title, (1.0 + 4.3 * len(factors), 5.6), 1, len(factors))
-    names = ["optimum", *found.mechanisms]
-    looks = dict(zip(found.mechanisms, cycle(zip(COLORS, MARKERS, strict=True)), strict=False))
-    for axis, (factor, points) in zip(axes[0], relative(found).groupby("tightness"), strict=True):
-        axis.set_title(f"stock \N{MULTIPLICATION SIGN} {factor:g}", fontweight="bold")
+    figure, axes = panels(title, (2.6 + 3.9 * len(factors), 8.2), 2, len(factors))
+    looks = dict(zip(found.mechanisms, cycle(zip(COLORS, MARKERS, SIZES, strict=True)), strict=False))
+    tables = {factor: table for factor, table in relative(found).groupby("tightness")}
+    for row in axes:
+        for axis, (factor, table) in zip(row, tables.items(), strict=True):
+            _curves(axis, table, looks)
+            axis.set_title(f"stock \N{MULTIPLICATION SIGN} {factor:g}", fontweight="bold")
+        row[0].set_ylabel("liquid welfare")
+    for axis, table in zip(axes[1], tables.values(), strict=True):
+        axis.set_title("near the optimum", fontweight="bold")
         axis.set_xlabel("user experience")
-        _curves(axis, {str(name): part for name, part in points.groupby("mechanism")}, looks)
-        for side in (axis.xaxis, axis.yaxis):
-            side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-            side.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes[0, 0].set_ylabel("liquid welfare")
-    handles, _ = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper left", ncols=len(names), frameon=False, handlelength=2.4)
-    least = found.betas[0]
-    note(figure, f"100 %: of the optimum at \N{GREEK SMALL LETTER BETA} = {least:g}, by seed. {_sample(found)}")
-    for axis, (_, points) in zip(axes[0], relative(found).groupby("tightness"), strict=True):
-        _name_betas(axis, points)
+        _close_up(axis, table)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", frameon=False, handlelength=2.2)
+    note(figure, f"100%: the optimum at {BETA} = {found.betas[0]:g}, of each market. {_sample(found)}")
+    for axis, table in zip(axes[1], tables.values(), strict=True):
+        _name_betas(axis, table)
     return figure
 
 
@@ -66,33 +71,37 @@ def relative(found: Frontier) -> pd.DataFrame:
     return points.groupby([*CELL, "mechanism"], as_index=False)[measures].mean()
 
 
-def _curves(axes: Axes, parts: Mapping[str, pd.DataFrame], looks: Mapping[str, tuple[str, str]]) -> None:
-    """The optimum's frontier, and a line with a marker per beta for each mechanism; markers of the first on top."""
-    best = parts["optimum"]
-    axes.plot(best["user_experience"], best["liquid_welfare"], color=INK, linewidth=5, alpha=0.25, label="optimum")
-    for depth, (name, (color, marker)) in enumerate(looks.items()):
-        axes.plot(
-            parts[name]["user_experience"],
-            parts[name]["liquid_welfare"],
-            color=color,
-            marker=marker,
-            markersize=7.5,
-            markeredgecolor="white",
-            markeredgewidth=0.8,
-            linewidth=1.6,
-            zorder=3 - depth / 100,
-            label=name,
-        )
-    axes.margins(0.14)
+def _curves(axes: Axes, table: pd.DataFrame, looks: Mapping[str, tuple[str, str, float]]) -> None:
+    """The optimum's frontier, and a line with a marker per beta for each mechanism, the first the largest."""
+    parts = {str(name): (part["user_experience"], part["liquid_welfare"]) for name, part in table.groupby("mechanism")}
+    axes.plot(*parts["optimum"], color=INK, linewidth=6, alpha=0.25, label="optimum")
+    for name, (color, marker, size) in looks.items():
+        look = {"color": color, "marker": marker, "markersize": size, "markeredgecolor": "white"}
+        axes.plot(*parts[name], linewidth=1.4, markeredgewidth=0.8, label=name, **look)
+    axes.margins(0.1)
+    for side in (axes.xaxis, axes.yaxis):
+        side.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        side.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.5g}%"))
 
 
-def _name_betas(axes: Axes, points: pd.DataFrame) -> None:
-    """Write beta at the optimum's points."""
-    best = points["mechanism"] == "optimum"
-    order = pd.concat([points[best], points[~best]])
-    beta = "\N{GREEK SMALL LETTER BETA}"
-    labels = [f"{beta} = {value:g}" for value in order["beta"][: int(best.sum())]]
-    label_points(axes, order[["user_experience", "liquid_welfare"]].to_numpy(), labels, INK)
+def _close_up(axes: Axes, table: pd.DataFrame) -> None:
+    """Limits around the optimum's frontier."""
+    best = table[table["mechanism"] == "optimum"]
+    for name, limit in (("user_experience", axes.set_xlim), ("liquid_welfare", axes.set_ylim)):
+        low, high = best[name].min(), best[name].max()
+        room = max(high - low, 0.01)
+        limit(low - 0.3 * room, high + 0.25 * room)
+
+
+def _name_betas(axes: Axes, table: pd.DataFrame) -> None:
+    """Write beta at the optimum's points, off the points and the frontier."""
+    places = table[["user_experience", "liquid_welfare"]]
+    best = table["mechanism"] == "optimum"
+    own, others = places[best].to_numpy(), places[~best].to_numpy()
+    steps = np.linspace(0, len(own) - 1, 20 * len(own))
+    line = np.column_stack([np.interp(steps, np.arange(len(own)), side) for side in own.T])
+    labels = [f"{BETA} = {beta:g}" for beta in table["beta"][best]]
+    label_points(axes, np.concatenate([own, others, line]), labels, INK)
 
 
 @styled
@@ -101,7 +110,7 @@ def verdict(found: Frontier) -> Figure:
     others = [name for name in found.mechanisms if name != found.baseline]
     cells = list(found.differences.groupby(CELL, sort=False).groups)
     title = f"{found.scenario.name}: differences to {found.baseline} on the same seeds"
-    size = 1.9 + 3.3 * len(others), 1.9 + 2 * (0.8 + 0.21 * len(cells))
+    size = 1.9 + 3.7 * len(others), 1.9 + 2 * (0.8 + 0.21 * len(cells))
     figure, axes = panels(title, size, 2, len(others), sharey=True)
     for row, (metric, words) in zip(axes, SHARES.items(), strict=True):
         for axis, name in zip(row, others, strict=True):
@@ -123,6 +132,9 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     axes.axvline(0, color=INK, linewidth=1.2)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.08)
+    axes.grid(axis="y", visible=False)
+    for place in np.flatnonzero(np.diff(rows["tightness"])):
+        axes.axhline(place + 0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
@@ -131,7 +143,7 @@ def _name_cells(axes: Axes, cells: list[tuple[float, float]]) -> None:
     before, labels = None, []
     for factor, beta in cells:
         stock = f"stock \N{MULTIPLICATION SIGN} {factor:g},  " if factor != before else ""
-        labels.append(f"{stock}\N{GREEK SMALL LETTER BETA} = {beta:g}")
+        labels.append(f"{stock}{BETA} = {beta:g}")
         before = factor
     axes.set_yticks(range(len(cells)), labels)
 
