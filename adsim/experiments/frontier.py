@@ -272,9 +272,7 @@ def _largest(values: Floats) -> float:
 def _means(runs: pd.DataFrame) -> pd.DataFrame:
     names = [*CELL, "mechanism"]
     rows = [
-        [*key, metric, *estimate(part[metric])]
-        for key, part in runs.groupby(names, sort=False)
-        for metric in METRICS
+        [*key, metric, *estimate(part[metric])] for key, part in runs.groupby(names, sort=False) for metric in METRICS
     ]
     return pd.DataFrame(rows, columns=[*names, "metric", *Estimate._fields])
 

@@ -8,15 +8,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Bbox
 
-from adsim.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION, label_points, note, panels, styled
+from adsim.drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILLION, measured, note, panels, styled
 from adsim.experiments.frontier import CELL, Frontier
 
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = "osD^vP"
 SIZES = 11.0, 8.0, 5.5, 7.0, 7.0, 7.0
+NEAR = 0.6
+"""How far from the optimum's frontier the close-up looks, in spans of the frontier."""
 BETA = "\N{GREEK SMALL LETTER BETA}"
-SHARES = {"objective_share": "weighted objective", "revenue_share": "revenue"}
+SHARES = {"objective_share": ("weighted objective", "objective"), "revenue_share": ("revenue", "liquid welfare")}
+"""What a share is of, and the optimum's that it is a share of."""
 
 
 def of_frontier(found: Frontier) -> dict[str, Figure]:
@@ -73,8 +77,11 @@ def relative(found: Frontier) -> pd.DataFrame:
 
 def _curves(axes: Axes, table: pd.DataFrame, looks: Mapping[str, tuple[str, str, float]]) -> None:
     """The optimum's frontier, and a line with a marker per beta for each mechanism, the first the largest."""
-    parts = {str(name): (part["user_experience"], part["liquid_welfare"]) for name, part in table.groupby("mechanism")}
+    parts = {
+        str(name): (part["user_experience"], part["liquid_welfare"]) for name, part in table.groupby("mechanism")
+    }
     axes.plot(*parts["optimum"], color=INK, linewidth=6, alpha=0.25, label="optimum")
+    axes.plot(*parts["optimum"], ".", color=INK, markersize=6)
     for name, (color, marker, size) in looks.items():
         look = {"color": color, "marker": marker, "markersize": size, "markeredgecolor": "white"}
         axes.plot(*parts[name], linewidth=1.4, markeredgewidth=0.8, label=name, **look)
@@ -85,23 +92,31 @@ def _curves(axes: Axes, table: pd.DataFrame, looks: Mapping[str, tuple[str, str,
 
 
 def _close_up(axes: Axes, table: pd.DataFrame) -> None:
-    """Limits around the optimum's frontier."""
-    best = table[table["mechanism"] == "optimum"]
-    for name, limit in (("user_experience", axes.set_xlim), ("liquid_welfare", axes.set_ylim)):
-        low, high = best[name].min(), best[name].max()
-        room = max(high - low, 0.01)
-        limit(low - 0.3 * room, high + 0.25 * room)
+    """Limits around the optimum's frontier and the points near it."""
+    points = table[["user_experience", "liquid_welfare"]].to_numpy()
+    best = points[table["mechanism"] == "optimum"]
+    room = np.maximum(np.ptp(best, axis=0), 0.01)
+    near = points[(np.abs(points - np.clip(points, best.min(axis=0), best.max(axis=0))) < NEAR * room).all(axis=1)]
+    low, high = near.min(axis=0), near.max(axis=0)
+    margin = 0.12 * np.maximum(high - low, room)
+    axes.set_xlim(low[0] - margin[0], high[0] + 2 * margin[0])
+    axes.set_ylim(low[1] - margin[1], high[1] + 2 * margin[1])
 
 
 def _name_betas(axes: Axes, table: pd.DataFrame) -> None:
-    """Write beta at the optimum's points, off the points and the frontier."""
-    places = table[["user_experience", "liquid_welfare"]]
-    best = table["mechanism"] == "optimum"
-    own, others = places[best].to_numpy(), places[~best].to_numpy()
-    steps = np.linspace(0, len(own) - 1, 20 * len(own))
-    line = np.column_stack([np.interp(steps, np.arange(len(own)), side) for side in own.T])
-    labels = [f"{BETA} = {beta:g}" for beta in table["beta"][best]]
-    label_points(axes, np.concatenate([own, others, line]), labels, INK)
+    """Write beta above and to the right of the optimum's points, where nothing else can be; not one over another."""
+    measured(axes)
+    taken: list[Bbox] = []
+    for point in table[table["mechanism"] == "optimum"].itertuples():
+        place = float(point.user_experience), float(point.liquid_welfare)  # type: ignore[arg-type]
+        text = axes.annotate(
+            f"{BETA} = {point.beta:g}", place, (4, 5), textcoords="offset points", annotation_clip=True
+        )
+        box = text.get_window_extent()
+        if box.count_overlaps(taken):
+            text.remove()
+        else:
+            taken.append(box.padded(3))
 
 
 @styled
@@ -112,12 +127,12 @@ def verdict(found: Frontier) -> Figure:
     title = f"{found.scenario.name}: differences to {found.baseline} on the same seeds"
     size = 1.9 + 3.7 * len(others), 1.9 + 2 * (0.8 + 0.21 * len(cells))
     figure, axes = panels(title, size, 2, len(others), sharey=True)
-    for row, (metric, words) in zip(axes, SHARES.items(), strict=True):
+    for row, (metric, (words, unit)) in zip(axes, SHARES.items(), strict=True):
         for axis, name in zip(row, others, strict=True):
             rows = found.differences.query("metric == @metric and mechanism == @name")
             _intervals(axis, rows)
             axis.set_title(f"{name}: {words}", fontweight="bold")
-            axis.set_xlabel("percentage points" + (" of the optimum" if metric == "objective_share" else ""))
+            axis.set_xlabel(f"% of the optimum's {unit}")
         _name_cells(row[0], cells)
     note(figure, f"Points: means over {len(found.seeds)} seeds, hollow where the 95 % interval holds 0.")
     return figure
