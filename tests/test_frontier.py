@@ -99,7 +99,8 @@ def test_rows_are_those_of_a_naive_market_at_the_calibrated_multipliers(
 
 
 def test_optima_are_those_of_a_program(found: Frontier) -> None:
-    for row in found.optima.query("seed == 0").itertuples():
+    rows: Any = found.optima.query("seed == 0").itertuples()
+    for row in rows:
         pairs, own = truth(variant("lpa", row.beta, row.tightness), 0)
         gain = pairs.value / own.target_roi + row.beta * pairs.experience
         size = gain.shape
@@ -271,7 +272,7 @@ def test_figures_draw_and_no_text_leaves_them(found: Frontier) -> None:
 
 
 def test_relative_points_are_means_over_seeds_of_shares_of_the_first_optimum(found: Frontier) -> None:
-    points = frontier_figures.relative(found).set_index(["tightness", "beta", "mechanism"])
+    points: Any = frontier_figures.relative(found).set_index(["tightness", "beta", "mechanism"])
     np.testing.assert_allclose(points.xs("optimum", level="mechanism").xs(0.0, level="beta"), 1)
     ours = found.runs.query("mechanism == 'lpa' and beta == 1 and tightness == 2")["liquid_welfare"].to_numpy()
     base = found.optima.query("beta == 0 and tightness == 2")["liquid_welfare"].to_numpy()

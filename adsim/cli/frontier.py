@@ -75,9 +75,10 @@ def frontier_(
 
 
 def _table(found: "Frontier") -> Table:
-    """A block per stock and beta, a row per mechanism: shares of the optimum with differences, and what else counts."""
+    """A block per stock and beta, a row per mechanism: shares of the optimum, and what else counts."""
     names = ["tightness", "beta", "mechanism", "metric"]
-    means, differences = found.table.set_index(names)["mean"], found.differences.set_index(names)
+    means = found.table.set_index(names)["mean"]
+    gaps = found.differences.set_index(names)[["mean", "excludes_zero"]].T.to_dict("list")
     title = f"{found.scenario.name}: mechanisms at their best, means over {console.count(len(found.seeds), 'seed')}"
     pairs = [heading for words in SHARES.values() for heading in (words, f"to {found.baseline}", "")]
     table = console.grid(title, ["stock", "beta", "mechanism", *pairs, *MEANS.values()])
@@ -88,8 +89,7 @@ def _table(found: "Frontier") -> Table:
                 for metric in SHARES:
                     key = (factor, beta, name, metric)
                     cells.append(console.number(means[key], metric))
-                    gap = None if name == found.baseline else differences.loc[key]
-                    cells += ["", ""] if gap is None else _gap(gap["mean"], gap["excludes_zero"])
+                    cells += _gap(*gaps[key]) if key in gaps else ["", ""]
                 cells += [console.number(means[factor, beta, name, metric], metric) for metric in MEANS]
                 table.add_row("" if row or place else f"\N{MULTIPLICATION SIGN} {factor:g}", *cells)
             table.add_section()
@@ -112,7 +112,7 @@ def _notes(found: "Frontier", *, chosen: bool) -> list[str]:
     for metric, words in SHARES.items():
         parts = []
         for name in [name for name in found.mechanisms if name != found.baseline]:
-            gaps = rows.query("metric == @metric and mechanism == @name")["mean"]
+            gaps = rows.loc[(rows["metric"] == metric) & (rows["mechanism"] == name), "mean"]
             parts.append(f"{name} below {found.baseline} in {(gaps < 0).sum()}, above in {(gaps > 0).sum()}")
         if parts:
             notes.append(f"{words.capitalize()}, intervals that exclude 0, of {cells}: {'; '.join(parts)}.")

@@ -129,7 +129,8 @@ def verdict(found: Frontier) -> Figure:
     figure, axes = panels(title, size, 2, len(others), sharey=True)
     for row, (metric, (words, unit)) in zip(axes, SHARES.items(), strict=True):
         for axis, name in zip(row, others, strict=True):
-            rows = found.differences.query("metric == @metric and mechanism == @name")
+            gaps = found.differences
+            rows = gaps[(gaps["metric"] == metric) & (gaps["mechanism"] == name)]
             _intervals(axis, rows)
             axis.set_title(f"{name}: {words}", fontweight="bold")
             axis.set_xlabel(f"% of the optimum's {unit}")
