@@ -66,9 +66,9 @@ class Frontier:
     seeds: list[int]
     runs: pd.DataFrame
     """A row per cell, mechanism and seed: tightness, beta, mechanism, seed, liquid_welfare, user_experience,
-    weighted_objective (liquid welfare + beta * user experience), objective_share (of the optimum's bound, which is the
-    optimum where that is exact), revenue, revenue_share (of the optimum's liquid welfare), sales (value delivered),
-    roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
+    weighted_objective (liquid welfare + beta * user experience), objective_share (of the optimum's bound, which is
+    the optimum where that is exact), revenue, revenue_share (of the optimum's liquid welfare), sales (value
+    delivered), roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
     stock_overshoot (largest relative sales beyond the stock if nobody left: how far multipliers are from holding it),
     residual and converged (of the calibration)."""
     optima: pd.DataFrame
