@@ -41,20 +41,18 @@ def uses(scenario: Scenario, seed: int, multiplier: Any) -> Any:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_residuals_are_those_of_the_campaigns_table(mechanism: str) -> None:
-    scenario = market(mechanism)
-    found = calibrate(scenario, 1)
-    off = np.abs(uses(scenario, 1, found.multiplier) - 1)
+def test_residuals_are_those_of_the_campaigns_table_and_small(mechanism: str) -> None:
+    scenario, seed = market(mechanism), 1 if mechanism == "split" else 3
+    found, own = calibrate(scenario, seed), Market(scenario, seed).campaigns.constraints
+    off = np.abs(uses(scenario, seed, found.multiplier) - 1)
     counted = found.residuals > 0
     np.testing.assert_allclose(found.residuals[counted], off[counted], atol=1e-5)
-    assert found.residual == found.residuals.max()
+    assert found.residual == found.residuals.max() < 0.02
+    assert not found.leaving.any()
     assert found.history.shape == (300, 2)
     assert found.converged
-    if mechanism != "split":
-        assert found.residual < 0.03
-        own = Market(scenario, 1).campaigns.constraints
-        slack = ~counted & (off > 1e-5)
-        assert not slack.any() if mechanism != "lpa" else (found.multiplier[slack] == 1 / own.target_roi[slack]).all()
+    most = found.multiplier == (1 / own.target_roi if mechanism == "lpa" else np.inf)
+    assert (counted | most | (off < 1e-5)).all()
 
 
 @pytest.mark.parametrize("mechanism", ["first_price", "second_price"])
@@ -94,14 +92,17 @@ def test_lpa_comes_to_the_duals_of_the_optimum(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_first_price_allocates_as_lpa_and_earns_less_where_stock_binds(seed: int) -> None:
-    lpa, first = (calibrate(market(name, auction__beta=0.1, **PERFECT), seed) for name in ("lpa", "first_price"))
+    stock = {"distribution": "uniform", "low": 0.6, "high": 4.0}
+    changes = {"auction__beta": 0.1, "campaigns__0__relative_stock": stock, **PERFECT}
+    lpa, first = (calibrate(market(name, **changes), seed) for name in ("lpa", "first_price"))
     assert (lpa.multiplier > 0).all()  # first price takes no others
-    np.testing.assert_allclose(first.multiplier, lpa.multiplier, rtol=0.02)
-    np.testing.assert_allclose(first.totals.value, lpa.totals.value, rtol=0.02)
-    paced = lpa.totals.conversions > 0.98 * Market(market("lpa"), seed).campaigns.constraints.stock
+    np.testing.assert_allclose(first.multiplier, lpa.multiplier, rtol=0.01)
+    np.testing.assert_allclose(first.totals.value, lpa.totals.value, rtol=0.01)
+    own = Market(market("lpa", **changes), seed).campaigns.constraints
+    paced = lpa.totals.conversions > 0.98 * own.stock
     assert paced.any()
-    assert (first.totals.spend[paced] < 0.99 * lpa.totals.spend[paced]).all()
-    np.testing.assert_allclose(first.totals.spend[~paced], lpa.totals.spend[~paced], rtol=0.02)
+    assert (first.totals.spend[paced] < 0.9 * lpa.totals.spend[paced]).all()
+    np.testing.assert_allclose(first.totals.spend[~paced], lpa.totals.spend[~paced], rtol=0.01)
 
 
 def test_held_campaigns_keep_their_multipliers_and_the_others_adapt() -> None:

@@ -107,7 +107,7 @@ def test_optima_are_those_of_a_program(found: Frontier) -> None:
         sellers = np.kron(np.ones(size[0]), np.eye(size[1])) * pairs.conversions.ravel()
         slots = np.kron(np.eye(size[0]), np.ones(size[1]))
         limits = np.concatenate([own.stock, np.ones(size[0])])
-        best = optimize.linprog(-gain.ravel(), A_ub=np.vstack([sellers, slots]), b_ub=limits, method="highs")
+        best: Any = optimize.linprog(-gain.ravel(), A_ub=np.vstack([sellers, slots]), b_ub=limits, method="highs")
         assert row.weighted_objective == pytest.approx(-best.fun, rel=1e-6)
         assert row.liquid_welfare + row.beta * row.user_experience == pytest.approx(-best.fun, rel=1e-6)
 

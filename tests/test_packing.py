@@ -52,7 +52,7 @@ def test_the_program_is_the_best_mixture_of_all_assignments(program: Packing) ->
     assert ((seen * program.use).sum(axis=0) <= program.capacity + 1e-6).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(programs(opportunities=30, campaigns=6))
 def test_cutting_planes_close_in_on_the_program_from_both_sides(program: Packing) -> None:
     exact, planes = pack(program)[0].value, pack_bound(program)

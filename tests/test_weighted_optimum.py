@@ -1,4 +1,4 @@
-"""The optimum of liquid welfare and user experience: against a plain linear program, and what LPA makes of its duals."""
+"""The optimum of liquid welfare and user experience: against a plain program, and what LPA makes of its duals."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ from adsim.types import Constraints, Floats, Totals
 
 TOLERANCE = 0.01
 """Relative slack, and relative movement of a multiplier, that count as none."""
-FIRST_GAIN, LEAST_GAIN, LARGEST_GAIN = 0.3, 0.01, 2.0
+FIRST_GAIN, LEAST_GAIN, LARGEST_GAIN = 0.3, 0.01, 4.0
 """Change of the log-multiplier per relative slack. The least one keeps slack of changing sign 0 on average."""
 GROWTH, DAMPING = 1.2, 0.6
 """Factors on a gain whose slack kept and changed its sign."""
@@ -32,30 +32,34 @@ CLIP = 0.5
 """Largest log-slack, and largest change of a log-multiplier, of a sweep."""
 COOLING = 50
 """Sweeps after which moves are half of what they would be, then a third, and so on."""
-LOWEST, HIGHEST = np.log(1e-4), np.log(1e6)
+LOWEST, HIGHEST = np.log(1e-3), np.log(1e6)
 """Bounds of the log-multiplier times the target. A bid at the lower one counts as no bid."""
 LOWEST_LIQUID = -1e3
 """Lower bound of the multiplier times the target under LPA."""
 LAST = 1 / 3
 """Part of the sweeps, the last, by which convergence is judged."""
+BROKEN = 5
+"""What use above 1 weighs, use below 1 weighing 1, when one of the last sweeps is chosen."""
 
 
 class Calibration(NamedTuple):
-    """Multipliers, and whether they are at rest. A campaign's *use* is the largest of stock used / stock, spend /
-    budget and target ROI / ROI."""
+    """Multipliers, and whether they are at rest.
+
+    A campaign's *use* is the largest of stock used / stock, spend / budget and target ROI / ROI.
+    """
 
     multiplier: Floats
-    """Bid per unit of predicted value, (N,): of the last sweeps', those with the least mean residual."""
+    """Bid per unit of predicted value, (N,): of the last sweeps', those that break and waste the least."""
     leaving: NDArray[np.bool_]
     """Campaigns that bid nothing and leave when their stock is gone, (N,)."""
     residuals: Floats
     """|use - 1| at these multipliers, (N,); 0 where the campaign bids the most it would and use is below 1, and where
     it bids nothing and the stock that experience alone sells is gone."""
     grain: Floats
-    """Largest less smallest use in the last sweeps, (N,): where multipliers are at rest, what one opportunity, won or
-    lost, makes. No constant multiplier comes closer."""
+    """Largest less smallest use in the last sweeps, (N,): where multipliers are at rest, what an opportunity makes
+    that is won in one sweep and lost in the next, and so about as close to 1 as use can come."""
     unrest: Floats
-    """Largest relative distance of the last sweeps' multipliers from these, (N,); under LPA in units of 1 / target."""
+    """Largest relative distance of the last sweeps' multipliers from these, (N,), under LPA to 1 / target."""
     history: Floats
     """Largest and mean residual in each sweep; (sweeps, 2)."""
     totals: Totals
@@ -115,7 +119,7 @@ def calibrate(
     levels, uses = np.empty((2, sweeps, level.size))
     for sweep in range(sweeps):
         levels[sweep] = level
-        uses[sweep] = plan.use(period.totals(plan.multiplier(level), level <= plan.lowest))
+        uses[sweep] = plan.use(period.totals(plan.multiplier(level), plan.leaving(level)))
         with np.errstate(divide="ignore"):
             slack = np.clip(-np.log(uses[sweep]), -CLIP, CLIP)
         gain = np.clip(gain * np.where(slack * before < 0, DAMPING, GROWTH), LEAST_GAIN, LARGEST_GAIN)
@@ -165,8 +169,12 @@ class _Plan(NamedTuple):
         return np.maximum(use, np.divide(due, totals.value, out=np.zeros_like(due), where=due > 0))
 
     def residuals(self, level: Floats, use: Floats) -> Floats:
-        at_bound = ((level >= self.highest) & (use < 1)) | ((level <= self.lowest) & (use > 1))
+        at_bound = ((level >= self.highest) & (use < 1)) | (self.leaving(level) & (use > 1))
         return np.where(at_bound, 0.0, np.abs(use - 1))
+
+    def leaving(self, level: Floats) -> NDArray[np.bool_]:
+        """Who bids nothing and has a stock to lose, (N,)."""
+        return (level <= self.lowest) & np.isfinite(self.constraints.stock)
 
 
 def _held(plan: _Plan, held: ArrayLike | None) -> tuple[NDArray[np.bool_], Floats]:
@@ -187,9 +195,10 @@ def _judged(period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: 
     """The best of the last sweeps, and how far from rest it is."""
     residuals = np.where(still, 0.0, plan.residuals(levels, uses))
     last = slice(int(len(levels) * (1 - LAST)), None)
-    best = last.start + int(residuals[last].mean(axis=1).argmin())
+    weight = np.where(uses[last] > 1, BROKEN, 1)
+    best = last.start + int((residuals[last] * weight).mean(axis=1).argmin())
     level = levels[best]
-    multiplier, leaving = plan.multiplier(level), level <= plan.lowest
+    multiplier, leaving = plan.multiplier(level), plan.leaving(level)
     return Calibration(
         multiplier,
         leaving,

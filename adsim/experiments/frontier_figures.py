@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,8 @@ def pareto(found: Frontier) -> Figure:
     title = f"{found.scenario.name}: liquid welfare against user experience"
     figure, axes = panels(title, (2.6 + 3.9 * len(factors), 8.2), 2, len(factors))
     looks = dict(zip(found.mechanisms, cycle(zip(COLORS, MARKERS, SIZES, strict=True)), strict=False))
-    tables = {factor: table for factor, table in relative(found).groupby("tightness")}
+    points = relative(found)
+    tables = {factor: points[points["tightness"] == factor] for factor in factors}
     for row in axes:
         for axis, (factor, table) in zip(row, tables.items(), strict=True):
             _curves(axis, table, looks)
@@ -83,7 +85,7 @@ def _curves(axes: Axes, table: pd.DataFrame, looks: Mapping[str, tuple[str, str,
     axes.plot(*parts["optimum"], color=INK, linewidth=6, alpha=0.25, label="optimum")
     axes.plot(*parts["optimum"], ".", color=INK, markersize=6)
     for name, (color, marker, size) in looks.items():
-        look = {"color": color, "marker": marker, "markersize": size, "markeredgecolor": "white"}
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": size, "markeredgecolor": "white"}
         axes.plot(*parts[name], linewidth=1.4, markeredgewidth=0.8, label=name, **look)
     axes.margins(0.1)
     for side in (axes.xaxis, axes.yaxis):
@@ -123,7 +125,7 @@ def _name_betas(axes: Axes, table: pd.DataFrame) -> None:
 def verdict(found: Frontier) -> Figure:
     """Paired differences of shares to the baseline, a row per cell; a column per mechanism, scales of their own."""
     others = [name for name in found.mechanisms if name != found.baseline]
-    cells = list(found.differences.groupby(CELL, sort=False).groups)
+    cells = [(factor, beta) for factor in found.tightness for beta in found.betas]
     title = f"{found.scenario.name}: differences to {found.baseline} on the same seeds"
     size = 1.9 + 3.7 * len(others), 1.9 + 2 * (0.8 + 0.21 * len(cells))
     figure, axes = panels(title, size, 2, len(others), sharey=True)
@@ -141,16 +143,17 @@ def verdict(found: Frontier) -> Figure:
 
 def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     """A point and its interval per cell."""
-    for place, row in enumerate(rows.itertuples()):
-        axes.plot([100 * row.low, 100 * row.high], [place, place], color=BLUE, linewidth=2.2)
-        face = BLUE if row.excludes_zero else "white"
-        axes.plot(100 * row.mean, place, "o", color=BLUE, markersize=5.5, markerfacecolor=face)
+    numbers = 100 * rows[["mean", "low", "high"]].to_numpy(np.float64)
+    for place, ((mean, low, high), apart) in enumerate(zip(numbers, rows["excludes_zero"], strict=True)):
+        axes.plot([low, high], [place, place], color=BLUE, linewidth=2.2)
+        face = BLUE if apart else "white"
+        axes.plot(mean, place, "o", color=BLUE, markersize=5.5, markerfacecolor=face)
     axes.axvline(0, color=INK, linewidth=1.2)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.08)
     axes.grid(axis="y", visible=False)
-    for place in np.flatnonzero(np.diff(rows["tightness"])):
-        axes.axhline(place + 0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
+    for last in np.flatnonzero(np.diff(rows["tightness"])).tolist():
+        axes.axhline(last + 0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
