@@ -144,7 +144,7 @@ def test_the_optimum_trades_liquid_welfare_for_experience_as_beta_grows(found: F
 
 
 def test_split_traffic_does_not_depend_on_beta(found: Frontier) -> None:
-    rows = found.runs.query("mechanism == 'split'").set_index("beta")
+    rows: Any = found.runs.query("mechanism == 'split'").set_index("beta")
     for metric in ("liquid_welfare", "user_experience", "revenue"):
         np.testing.assert_array_equal(rows.loc[0.0, metric], rows.loc[1.0, metric])
 
