@@ -34,6 +34,9 @@ SHARES = {
     "unrest",
     "distance",
     "optimum_share",
+    "objective_share",
+    "roi_kept",
+    "converged",
     "relative_regret",
 }
 

@@ -92,6 +92,18 @@ def horizons(text: str, option: str = "--horizons") -> list[int]:
     return [found[0] << doublings for doublings in range((found[1] // found[0]).bit_length())]
 
 
+def numbers(text: str, option: str) -> list[float]:
+    """Numbers that an option lists.
+
+    >>> numbers("0, 0.5,1", "--betas")
+    [0.0, 0.5, 1.0]
+    """
+    try:
+        return [float(part) for part in split(text)]
+    except ValueError:
+        raise AdsimError(f"{option} {text}: must be numbers, as 0.5,1,2.") from None
+
+
 def checked_folder(out: Path | None) -> Path | None:
     """The folder for results, found to be writable before any work is done."""
     from adsim.experiments.output import check_folder
