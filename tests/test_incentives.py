@@ -157,7 +157,9 @@ def test_an_own_multiplier_is_the_largest_that_keeps_what_is_reported(mechanism:
 
 def test_an_outcome_is_judged_by_the_true_constraints() -> None:
     inf = np.full(2, np.inf)
-    true = Constraints(np.ones(2), np.array([True, False]), inf, np.array([2.0, 0.0]), np.array([10.0, 4.0]), np.zeros(2))
+    true = Constraints(
+        np.ones(2), np.array([True, False]), inf, np.array([2.0, 0.0]), np.array([10.0, 4.0]), np.zeros(2)
+    )
     sold = Totals(*np.zeros((8, 2)))._replace(
         conversions=np.array([10.0, 5.0]), value=np.array([10.0, 5.0]), spend=np.array([6.25, 1.0])
     )
