@@ -24,7 +24,7 @@ from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Totals
 
 SMALL = {"market.opportunities": 500, "market.ticks": 10, "campaigns.0.count": 5, "predictor": {"kind": "oracle"}}
-BETAS, TIGHTNESS = (0.0, 1.0), (0.5, 2.0)
+BETAS, STOCKS = (0.0, 1.0), (0.5, 2.0)
 
 
 def make(**changes: Any) -> Scenario:
@@ -36,7 +36,7 @@ def make(**changes: Any) -> Scenario:
 
 @pytest.fixture(scope="module")
 def found() -> Frontier:
-    return frontier(make(), betas=BETAS, tightness=TIGHTNESS, seeds=3)
+    return frontier(make(), betas=BETAS, stocks=STOCKS, seeds=3)
 
 
 def variant(mechanism: str, beta: float, factor: float) -> Scenario:
@@ -93,7 +93,7 @@ def test_rows_are_those_of_a_naive_market_at_the_calibrated_multipliers(
     scenario = variant(mechanism, beta, factor)
     pairs, own = truth(scenario, 1)
     naive = played(scenario, pairs, own, calibrate(scenario, 1).multiplier)
-    rows = found.runs.query("mechanism == @mechanism and beta == @beta and tightness == @factor and seed == 1")
+    rows = found.runs.query("mechanism == @mechanism and beta == @beta and stocks == @factor and seed == 1")
     for metric, value in naive.items():
         assert rows[metric].item() == pytest.approx(value, rel=2e-3), metric
 
@@ -101,7 +101,7 @@ def test_rows_are_those_of_a_naive_market_at_the_calibrated_multipliers(
 def test_optima_are_those_of_a_program(found: Frontier) -> None:
     rows: Any = found.optima.query("seed == 0").itertuples()
     for row in rows:
-        pairs, own = truth(variant("lpa", row.beta, row.tightness), 0)
+        pairs, own = truth(variant("lpa", row.beta, row.stocks), 0)
         gain = pairs.value / own.target_roi + row.beta * pairs.experience
         size = gain.shape
         sellers = np.kron(np.ones(size[0]), np.eye(size[1])) * pairs.conversions.ravel()
@@ -136,10 +136,10 @@ def test_under_lpa_revenue_is_liquid_welfare_and_all_targets_are_kept(found: Fro
 
 
 def test_the_optimum_trades_liquid_welfare_for_experience_as_beta_grows(found: Frontier) -> None:
-    for _, rows in found.optima.groupby(["tightness", "seed"]):
+    for _, rows in found.optima.groupby(["stocks", "seed"]):
         assert rows["liquid_welfare"].is_monotonic_decreasing
         assert rows["user_experience"].is_monotonic_increasing
-    more = found.optima.pivot_table("weighted_objective", ["beta", "seed"], "tightness")
+    more = found.optima.pivot_table("weighted_objective", ["beta", "seed"], "stocks")
     assert (more[2.0] >= more[0.5]).all()
 
 
@@ -167,9 +167,9 @@ def test_what_is_sold_beyond_a_stock_is_given_up_in_proportion() -> None:
 def test_means_and_paired_differences_are_those_of_the_runs(found: Frontier) -> None:
     assert set(found.table["metric"]) == set(METRICS)
     assert len(found.table) == 4 * len(METRICS) * 4
-    cell = found.runs.query("beta == 1 and tightness == 2")
+    cell = found.runs.query("beta == 1 and stocks == 2")
     ours, base = (cell.query("mechanism == @name")["objective_share"] for name in ("second_price", "lpa"))
-    where = "beta == 1 and tightness == 2 and mechanism == 'second_price' and metric == 'objective_share'"
+    where = "beta == 1 and stocks == 2 and mechanism == 'second_price' and metric == 'objective_share'"
     mean, gap = found.table.query(where).iloc[0], found.differences.query(where).iloc[0]
     assert tuple(mean[["mean", "low", "high"]]) == estimate(ours)
     assert tuple(gap[["mean", "low", "high"]]) == difference(ours, base)
@@ -179,7 +179,7 @@ def test_means_and_paired_differences_are_those_of_the_runs(found: Frontier) -> 
 
 def test_workers_change_nothing() -> None:
     one, two = (
-        frontier(make(market__opportunities=100), betas=[1.0, 0.5], tightness=[1], seeds=1, workers=workers)
+        frontier(make(market__opportunities=100), betas=[1.0, 0.5], stocks=[1], seeds=1, workers=workers)
         for workers in (1, 2)
     )
     for name in ("runs", "optima", "table", "differences"):
@@ -187,14 +187,14 @@ def test_workers_change_nothing() -> None:
 
 
 def test_several_slots_take_gsp_and_vcg() -> None:
-    several = frontier(make(auction__slots=2, market__opportunities=200), betas=[0.5], tightness=[1], seeds=1)
+    several = frontier(make(auction__slots=2, market__opportunities=200), betas=[0.5], stocks=[1], seeds=1)
     assert several.mechanisms == ["lpa", "first_price", "gsp", "vcg", "split"]
     assert (several.runs["objective_share"] <= 1 + 1e-6).all()
 
 
 def test_with_one_slot_second_price_gsp_and_vcg_are_one_auction() -> None:
     names = ["second_price", "gsp", "vcg"]
-    same = frontier(make(), betas=[0.5], tightness=[1], mechanisms=names, seeds=1).runs[list(METRICS)].to_numpy(float)
+    same = frontier(make(), betas=[0.5], stocks=[1], mechanisms=names, seeds=1).runs[list(METRICS)].to_numpy(float)
     np.testing.assert_array_equal(same[1:], same[:-1])
 
 
@@ -203,7 +203,7 @@ def test_with_one_slot_second_price_gsp_and_vcg_are_one_auction() -> None:
     [
         ("quanzhantui", {"betas": [-1.0]}, "betas = [-1.0]"),
         ("quanzhantui", {"betas": []}, "betas = []"),
-        ("quanzhantui", {"tightness": [0.0]}, "tightness = [0.0]"),
+        ("quanzhantui", {"stocks": [0.0]}, "stocks = [0.0]"),
         ("quanzhantui", {"mechanisms": ["lap"]}, "unknown mechanism 'lap'. Did you mean 'lpa'"),
         ("quanzhantui", {"mechanisms": []}, "name one mechanism"),
         ("quanzhantui", {"seeds": 0}, "seeds = 0"),
@@ -228,7 +228,7 @@ def adsim_(*arguments: str) -> Result:
 
 
 def test_the_command_saves_tables_figures_and_the_scenario(tmp_path: Path) -> None:
-    result = adsim_("--betas", "0,1", "--tightness", "1", "--seeds", "2", "--out", str(tmp_path))
+    result = adsim_("--betas", "0,1", "--stocks", "1", "--seeds", "2", "--out", str(tmp_path))
     assert result.exit_code == 0, result.stderr
     for words in ("means over 2 seeds", "calibrations did not converge", "one auction", f"Saved to {tmp_path}."):
         assert words in result.stdout
@@ -241,7 +241,7 @@ def test_the_command_saves_tables_figures_and_the_scenario(tmp_path: Path) -> No
 
 
 def test_the_command_prints_json_and_one_seed_has_no_intervals() -> None:
-    result = adsim_("--betas", "0.5", "--tightness", "1", "--seeds", "1", "--mechanisms", "split,lpa", "--json")
+    result = adsim_("--betas", "0.5", "--stocks", "1", "--seeds", "1", "--mechanisms", "split,lpa", "--json")
     assert result.exit_code == 0, result.stderr
     summary = json.loads(result.stdout, parse_constant=pytest.fail)
     assert (summary["baseline"], summary["mechanisms"], summary["betas"]) == ("lpa", ["split", "lpa"], [0.5])
@@ -249,7 +249,7 @@ def test_the_command_prints_json_and_one_seed_has_no_intervals() -> None:
 
 
 def test_the_command_refuses_in_one_line() -> None:
-    for arguments, words in ((["--betas", "0,x"], "--betas 0,x"), (["--tightness", "0"], "tightness = [0.0]")):
+    for arguments, words in ((["--betas", "0,x"], "--betas 0,x"), (["--stocks", "0"], "stocks = [0.0]")):
         result = adsim_(*arguments)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
         assert words in result.stderr
@@ -259,7 +259,7 @@ def test_the_command_refuses_in_one_line() -> None:
 
 
 def test_figures_draw_and_no_text_leaves_them(found: Frontier) -> None:
-    one = frontier(make(), betas=[1.0], tightness=[1], mechanisms=["lpa"], seeds=1)
+    one = frontier(make(), betas=[1.0], stocks=[1], mechanisms=["lpa"], seeds=1)
     figures = [*frontier_figures.of_frontier(found).items(), *frontier_figures.of_frontier(one).items()]
     assert [name for name, _ in figures] == ["pareto", "verdict", "pareto"]
     for _, figure in figures:
@@ -272,8 +272,8 @@ def test_figures_draw_and_no_text_leaves_them(found: Frontier) -> None:
 
 
 def test_relative_points_are_means_over_seeds_of_shares_of_the_first_optimum(found: Frontier) -> None:
-    points: Any = frontier_figures.relative(found).set_index(["tightness", "beta", "mechanism"])
+    points: Any = frontier_figures.relative(found).set_index(["stocks", "beta", "mechanism"])
     np.testing.assert_allclose(points.xs("optimum", level="mechanism").xs(0.0, level="beta"), 1)
-    ours = found.runs.query("mechanism == 'lpa' and beta == 1 and tightness == 2")["liquid_welfare"].to_numpy()
-    base = found.optima.query("beta == 0 and tightness == 2")["liquid_welfare"].to_numpy()
+    ours = found.runs.query("mechanism == 'lpa' and beta == 1 and stocks == 2")["liquid_welfare"].to_numpy()
+    base = found.optima.query("beta == 0 and stocks == 2")["liquid_welfare"].to_numpy()
     assert points.loc[(2.0, 1.0, "lpa"), "liquid_welfare"] == pytest.approx((ours / base).mean())

@@ -35,7 +35,7 @@ def frontier_(
     betas: Annotated[
         str, typer.Option(metavar="A,B", help="Weights of user experience in score and objective.")
     ] = "0,0.2,0.5,1,2",
-    tightness: Annotated[str, typer.Option(metavar="A,B", help="Factors on every campaign's stock.")] = "0.5,1,2",
+    stocks: Annotated[str, typer.Option(metavar="A,B", help="Factors on every campaign's stock.")] = "0.5,1,2",
     mechanisms: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="LPA, first price, second price (or GSP, VCG) and split unless given."),
@@ -56,7 +56,7 @@ def frontier_(
         found = frontier(
             market,
             betas=numbers(betas, "--betas"),
-            tightness=numbers(tightness, "--tightness"),
+            stocks=numbers(stocks, "--stocks"),
             mechanisms=None if mechanisms is None else split(mechanisms),
             seeds=seeds,
             first_seed=seed,
@@ -66,7 +66,7 @@ def frontier_(
     if folder:
         tables = {name: getattr(found, name) for name in ("runs", "optima", "table", "differences")}
         facts = {"scenario": market.model_dump(mode="json"), "seeds": found.seeds}
-        facts |= {"betas": found.betas, "tightness": found.tightness, "mechanisms": found.mechanisms}
+        facts |= {"betas": found.betas, "stocks": found.stocks, "mechanisms": found.mechanisms}
         save(folder, tables, frontier_figures.of_frontier(found), facts)
     if as_json:
         console.print_json(**found.summary())
@@ -76,13 +76,13 @@ def frontier_(
 
 def _table(found: "Frontier") -> Table:
     """A block per stock and beta, a row per mechanism: shares of the optimum, and what else counts."""
-    names = ["tightness", "beta", "mechanism", "metric"]
+    names = ["stocks", "beta", "mechanism", "metric"]
     means = found.table.set_index(names)["mean"]
     gaps = found.differences.set_index(names)[["mean", "excludes_zero"]].T.to_dict("list")
     title = f"{found.scenario.name}: mechanisms at their best, means over {console.count(len(found.seeds), 'seed')}"
     pairs = [heading for words in SHARES.values() for heading in (words, f"to {found.baseline}", "")]
     table = console.grid(title, ["stock", "beta", "mechanism", *pairs, *MEANS.values()])
-    for factor in found.tightness:
+    for factor in found.stocks:
         for place, beta in enumerate(found.betas):
             for row, name in enumerate(found.mechanisms):
                 cells = ["" if row else f"{beta:g}", name]
@@ -103,7 +103,7 @@ def _gap(mean: float, excludes_zero: bool) -> list[str]:
 
 def _notes(found: "Frontier", *, chosen: bool) -> list[str]:
     """What the columns mean, which differences are there, what did not converge and what was left out."""
-    cells = len(found.betas) * len(found.tightness)
+    cells = len(found.betas) * len(found.stocks)
     notes = [
         "objective, revenue: shares of the optimum's weighted objective and liquid welfare, and percentage points to "
         f"{found.baseline}; * the interval of the difference excludes 0. overshoot: if nobody left when sold out."

@@ -64,7 +64,7 @@ def incentives_(
             market,
             mechanisms=None if mechanisms is None else split(mechanisms),
             campaigns=None if campaigns is None else split(campaigns),
-            factors=FACTORS if factors is None else numbers("--factors", factors),
+            factors=FACTORS if factors is None else numbers(factors, "--factors"),
             seeds=seeds,
             first_seed=seed,
             workers=workers,

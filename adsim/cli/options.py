@@ -58,14 +58,6 @@ def split(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def numbers(option: str, text: str) -> list[float]:
-    """The numbers between commas."""
-    try:
-        return [float(part) for part in split(text)]
-    except ValueError:
-        raise AdsimError(f"{option} {text}: must be numbers, as 0.5,1,2.") from None
-
-
 def fraction(text: str) -> float:
     """A share of ``--c0``, as a decimal or a fraction."""
     try:

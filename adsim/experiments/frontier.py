@@ -31,7 +31,7 @@ from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Totals
 
 BETAS = 0.0, 0.2, 0.5, 1.0, 2.0
-TIGHTNESS = 0.5, 1.0, 2.0
+STOCKS = 0.5, 1.0, 2.0
 ONE_SLOT = ("lpa", "first_price", "second_price", "split")
 """Second price, GSP and VCG are one auction there."""
 SEVERAL_SLOTS = ("lpa", "first_price", "gsp", "vcg", "split")
@@ -49,35 +49,35 @@ METRICS = (
     "residual",
     "converged",
 )
-CELL = ["tightness", "beta"]
+CELL = ["stocks", "beta"]
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """What mechanisms reached; a *cell* is a tightness and a beta."""
+    """What mechanisms reached; a *cell* is a factor on stocks and a beta."""
 
     scenario: Scenario
     mechanisms: list[str]
     baseline: str
     """The mechanism that differences are taken to."""
     betas: list[float]
-    tightness: list[float]
+    stocks: list[float]
     """Factors on every campaign's stock."""
     seeds: list[int]
     runs: pd.DataFrame
-    """A row per cell, mechanism and seed: tightness, beta, mechanism, seed, liquid_welfare, user_experience,
+    """A row per cell, mechanism and seed: stocks, beta, mechanism, seed, liquid_welfare, user_experience,
     weighted_objective (liquid welfare + beta * user experience), objective_share (of the optimum's bound, which is
     the optimum where that is exact), revenue, revenue_share (of the optimum's liquid welfare), sales (value
     delivered), roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
     stock_overshoot (largest relative sales beyond the stock if nobody left: how far multipliers are from holding it),
     residual and converged (of the calibration)."""
     optima: pd.DataFrame
-    """A row per cell and seed: tightness, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
+    """A row per cell and seed: stocks, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
     (that no allocation exceeds) and exact (whether the two are the same, up to rounding)."""
     table: pd.DataFrame
-    """A row per cell, mechanism and metric: tightness, beta, mechanism, metric, mean, low, high."""
+    """A row per cell, mechanism and metric: stocks, beta, mechanism, metric, mean, low, high."""
     differences: pd.DataFrame
-    """A row per cell, mechanism (but the baseline) and metric, of the paired differences to the baseline: tightness,
+    """A row per cell, mechanism (but the baseline) and metric, of the paired differences to the baseline: stocks,
     beta, mechanism, metric, mean, low, high, excludes_zero."""
 
     def summary(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Frontier:
             "mechanisms": self.mechanisms,
             "baseline": self.baseline,
             "betas": self.betas,
-            "tightness": self.tightness,
+            "stocks": self.stocks,
             "seeds": self.seeds,
             "optima": _records(optima),
             "table": _records(self.table),
@@ -100,7 +100,7 @@ def frontier(
     scenario: Scenario,
     *,
     betas: Iterable[float] = BETAS,
-    tightness: Iterable[float] = TIGHTNESS,
+    stocks: Iterable[float] = STOCKS,
     mechanisms: Sequence[str] | None = None,
     seeds: int = 20,
     first_seed: int = 0,
@@ -115,7 +115,7 @@ def frontier(
         With user experience. Outcomes are taken in expectation, and its agents are of no account.
     betas : iterable of float
         Weights of user experience, in score and objective.
-    tightness : iterable of float
+    stocks : iterable of float
         Factors on every campaign's stock.
     mechanisms : sequence of str, optional
         LPA, first price, second price (with several slots GSP and VCG) and split traffic, unless given.
@@ -132,7 +132,7 @@ def frontier(
         When a setting is impossible, the scenario has no user experience, or has no stock to be scaled.
     """
     check_counts(seeds=seeds, workers=workers)
-    weights, factors = sorted(set(betas)), sorted(set(tightness))
+    weights, factors = sorted(set(betas)), sorted(set(stocks))
     _check(scenario, weights, factors)
     usual = ONE_SLOT if len(scenario.auction.slot_exposure) == 1 else SEVERAL_SLOTS
     names = list(dict.fromkeys(usual if mechanisms is None else mechanisms))
@@ -142,7 +142,7 @@ def frontier(
         registry.load("mechanisms", name)
     numbers = list(range(first_seed, first_seed + seeds))
     cells = [
-        (_variants(scenario, factor, beta, names), {"tightness": factor, "beta": beta}, seed)
+        (_variants(scenario, factor, beta, names), {"stocks": factor, "beta": beta}, seed)
         for factor in factors
         for beta in weights
         for seed in numbers
@@ -155,7 +155,7 @@ def frontier(
         mechanisms=names,
         baseline=baseline,
         betas=weights,
-        tightness=factors,
+        stocks=factors,
         seeds=numbers,
         runs=runs,
         optima=pd.DataFrame(list(optima)),
@@ -170,9 +170,9 @@ def _check(scenario: Scenario, betas: list[float], factors: list[float]) -> None
     if not betas or not all(0 <= beta < math.inf for beta in betas):
         raise AdsimError(f"betas = {betas}: must be numbers from 0, one at least.")
     if not factors or not all(0 < factor < math.inf for factor in factors):
-        raise AdsimError(f"tightness = {factors}: must be positive factors, one at least.")
+        raise AdsimError(f"stocks = {factors}: must be positive factors, one at least.")
     if factors != [1] and not any(table.stock or table.relative_stock for table in scenario.campaigns):
-        raise AdsimError(f"scenario '{scenario.name}': no campaign has a stock that tightness could scale.")
+        raise AdsimError(f"scenario '{scenario.name}': no campaign has a stock to scale.")
 
 
 def _variants(scenario: Scenario, factor: float, beta: float, mechanisms: list[str]) -> dict[str, Scenario]:

@@ -34,16 +34,16 @@ def of_frontier(found: Frontier) -> dict[str, Figure]:
 
 @styled
 def pareto(found: Frontier) -> Figure:
-    """Mean liquid welfare against mean user experience, a point per beta; a column per tightness.
+    """Mean liquid welfare against mean user experience, a point per beta; a column per factor on stocks.
 
     Above all mechanisms, below the surroundings of the optimum's frontier.
     """
-    factors = found.tightness
+    factors = found.stocks
     title = f"{found.scenario.name}: liquid welfare against user experience"
     figure, axes = panels(title, (2.6 + 3.9 * len(factors), 8.2), 2, len(factors))
     looks = dict(zip(found.mechanisms, cycle(zip(COLORS, MARKERS, SIZES, strict=True)), strict=False))
     points = relative(found)
-    tables = {factor: points[points["tightness"] == factor] for factor in factors}
+    tables = {factor: points[points["stocks"] == factor] for factor in factors}
     for row in axes:
         for axis, (factor, table) in zip(row, tables.items(), strict=True):
             _curves(axis, table, looks)
@@ -67,12 +67,12 @@ def relative(found: Frontier) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per cell and mechanism or ``optimum``: tightness, beta, mechanism, liquid_welfare, user_experience.
+        A row per cell and mechanism or ``optimum``: stocks, beta, mechanism, liquid_welfare, user_experience.
     """
     measures = ["liquid_welfare", "user_experience"]
-    least = found.optima[found.optima["beta"] == found.betas[0]].set_index(["tightness", "seed"])[measures]
+    least = found.optima[found.optima["beta"] == found.betas[0]].set_index(["stocks", "seed"])[measures]
     points = pd.concat([found.optima.assign(mechanism="optimum"), found.runs], join="inner", ignore_index=True)
-    base = least.loc[pd.MultiIndex.from_frame(points[["tightness", "seed"]])].to_numpy()
+    base = least.loc[pd.MultiIndex.from_frame(points[["stocks", "seed"]])].to_numpy()
     points[measures] = points[measures] / np.where(base > 0, base, np.nan)
     return points.groupby([*CELL, "mechanism"], as_index=False)[measures].mean()
 
@@ -125,7 +125,7 @@ def _name_betas(axes: Axes, table: pd.DataFrame) -> None:
 def verdict(found: Frontier) -> Figure:
     """Paired differences of shares to the baseline, a row per cell; a column per mechanism, scales of their own."""
     others = [name for name in found.mechanisms if name != found.baseline]
-    cells = [(factor, beta) for factor in found.tightness for beta in found.betas]
+    cells = [(factor, beta) for factor in found.stocks for beta in found.betas]
     title = f"{found.scenario.name}: differences to {found.baseline} on the same seeds"
     size = 1.9 + 3.7 * len(others), 1.9 + 2 * (0.8 + 0.21 * len(cells))
     figure, axes = panels(title, size, 2, len(others), sharey=True)
@@ -152,13 +152,13 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.08)
     axes.grid(axis="y", visible=False)
-    for last in np.flatnonzero(np.diff(rows["tightness"])).tolist():
+    for last in np.flatnonzero(np.diff(rows["stocks"])).tolist():
         axes.axhline(last + 0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _name_cells(axes: Axes, cells: list[tuple[float, float]]) -> None:
-    """Betas at the rows, the tightness at the first of its rows."""
+    """Betas at the rows, the factor on stocks at the first of its rows."""
     before, labels = None, []
     for factor, beta in cells:
         stock = f"stock \N{MULTIPLICATION SIGN} {factor:g},  " if factor != before else ""
