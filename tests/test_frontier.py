@@ -153,7 +153,12 @@ def test_what_is_sold_beyond_a_stock_is_given_up_in_proportion() -> None:
     sold = np.array([0.0, 5.0, 20.0, 3.0])
     totals = Totals(*(sold * factor for factor in (4, 4, 2, 1, 10, 11, 8, 0.5)))
     own = Constraints(
-        np.full(4, 10.0), np.ones(4, bool), np.full(4, np.inf), np.ones(4), np.array([0.0, 10.0, 5.0, np.inf])
+        np.full(4, 10.0),
+        np.ones(4, bool),
+        np.full(4, np.inf),
+        np.ones(4),
+        np.array([0.0, 10.0, 5.0, np.inf]),
+        np.zeros(4),
     )
     kept = delivered(own, totals)
     np.testing.assert_allclose(kept.conversions, [0.0, 5.0, 5.0, 3.0])

@@ -26,7 +26,15 @@ from adsim.experiments.statistics import Estimate, difference, estimate
 from adsim.experiments.weighted_optimum import WeightedOptimum, weighted_optimum
 from adsim.experiments.whole_period import WholePeriod
 from adsim.logs.auctions import check_counts
-from adsim.market.metrics import TOLERANCE, liquid_value, ratio, roi_shortfall, stock_overshoot
+from adsim.market.metrics import (
+    TOLERANCE,
+    delivered_share,
+    liquid_value,
+    ratio,
+    roi_shortfall,
+    stock_overshoot,
+    units_sold,
+)
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Totals
 
@@ -235,7 +243,7 @@ def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]
         "revenue_share": _quotient(revenue, best.liquid_welfare),
         "sales": float(totals.value.sum()),
         "roi_kept": _mean((roi_shortfall(own, totals) <= TOLERANCE)[judged]),
-        "stock_use": _mean(ratio(totals.conversions, own.stock)[np.isfinite(own.stock)]),
+        "stock_use": _mean(ratio(units_sold(own, totals), own.stock)[np.isfinite(own.stock)]),
         "stock_overshoot": _largest(stock_overshoot(own, found.totals)),
         "residual": found.residual,
         "converged": found.converged,
@@ -243,7 +251,7 @@ def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]
 
 
 def delivered(constraints: Constraints, totals: Totals) -> Totals:
-    """Totals without what is sold beyond the stock: each campaign's, times stock / conversions where that is below 1.
+    """Totals without what is sold beyond the stock: each campaign's, times the share that the stock is enough for.
 
     Parameters
     ----------
@@ -251,8 +259,7 @@ def delivered(constraints: Constraints, totals: Totals) -> Totals:
     totals : Totals
         Arrays (n,).
     """
-    stock, sold = constraints.stock, totals.conversions
-    kept = np.minimum(1, np.divide(stock, sold, out=np.ones_like(sold), where=sold > 0))
+    kept = delivered_share(constraints, totals)
     return Totals(*(field * kept for field in totals))
 
 

@@ -20,12 +20,16 @@ def units_sold(constraints: Constraints, totals: Totals) -> Floats:
     return np.where(unit > 0, totals.value / np.where(unit > 0, unit, 1), totals.conversions)
 
 
-def delivered_value(constraints: Constraints, totals: Totals) -> Floats:
-    """Value of the sales within the stock: those beyond are not delivered."""
+def delivered_share(constraints: Constraints, totals: Totals) -> Floats:
+    """Share of the sales that the stock is enough for: those beyond it are not delivered."""
     sold = units_sold(constraints, totals)
-    delivered = np.minimum(1, np.where(sold > 0, ratio(constraints.stock, sold), 1))
-    delivered = np.where(np.isnan(delivered) | np.isinf(constraints.stock), 1, delivered)
-    return totals.value * delivered
+    share = np.minimum(1, np.where(sold > 0, ratio(constraints.stock, sold), 1))
+    return np.where(np.isnan(share) | np.isinf(constraints.stock), 1, share)
+
+
+def delivered_value(constraints: Constraints, totals: Totals) -> Floats:
+    """Value of the sales within the stock."""
+    return totals.value * delivered_share(constraints, totals)
 
 
 def liquid_value(constraints: Constraints, totals: Totals) -> Floats:
