@@ -90,7 +90,7 @@ def test_run_saves_a_folder(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     folder = tmp_path / "new" / "out"
     tables = names("campaigns ticks runs summary landscape", TABLES)
-    assert files(folder) == tables | names("landscape pacing roi", FIGURES) | {"run.json"}
+    assert files(folder) == tables | names("landscape multipliers pacing roi", FIGURES) | {"run.json"}
     facts = json.loads((folder / "run.json").read_text())
     assert set(facts) == {"command", "scenario", "seeds", "versions"}
     assert set(facts["versions"]) >= {"adsim", "numpy", "numba", "python"}

@@ -24,6 +24,7 @@ from adsim.drawing import (
     styled,
 )
 from adsim.experiments.compare import Comparison
+from adsim.experiments.multiplier_figures import multipliers
 from adsim.market.metrics import TOLERANCE, units_sold
 from adsim.market.result import Result
 from adsim.types import Floats, Totals
@@ -44,7 +45,7 @@ REACH = 8
 
 def of_market(result: Result, curve: pd.DataFrame) -> dict[str, Figure]:
     """All figures of one market that apply to it, by name; ``curve`` is a campaign's bid landscape."""
-    figures = {"landscape": landscape(curve)}
+    figures = {"landscape": landscape(curve), "multipliers": multipliers(result)}
     if np.isfinite(result.campaigns[["budget", "stock"]].to_numpy()).any():
         figures["pacing"] = pacing(result)
     if _with_target(result.campaigns).size:
