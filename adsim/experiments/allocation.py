@@ -12,7 +12,8 @@ import pandas as pd
 from adsim.errors import AdsimError
 from adsim.experiments.descent import Descent
 from adsim.experiments.network import HIGHEST, Network
-from adsim.experiments.statistics import Estimate, Exponent, estimate, exponent
+from adsim.experiments.statistics import Exponent, exponent
+from adsim.experiments.tables import means, records
 from adsim.logs.auctions import check_counts
 
 DOUBLING = (250, 500, 1000, 2000, 4000, 8000, 16000)
@@ -43,8 +44,8 @@ class Allocation:
             "resources": self.resources,
             "choices": self.choices,
             "seeds": self.seeds,
-            "exponents": _records(self.exponents),
-            "table": _records(self.table),
+            "exponents": records(self.exponents),
+            "table": records(self.table),
         }
 
 
@@ -95,7 +96,7 @@ def sweep(
     places = {variant: place for place, variant in enumerate(variants)}
     rows.sort(key=lambda row: places[row["reference"], row["step"]])
     runs = pd.DataFrame(rows)
-    return Allocation(resources, choices, span, runs, _means(runs), _exponents(runs))
+    return Allocation(resources, choices, span, runs, means(runs, [*_VARIANT, "horizon"], METRICS), _exponents(runs))
 
 
 def _run(
@@ -147,14 +148,6 @@ def _row(descent: Descent, resources: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _means(runs: pd.DataFrame) -> pd.DataFrame:
-    names = [*_VARIANT, "horizon"]
-    rows = [
-        [*key, metric, *estimate(part[metric])] for key, part in runs.groupby(names, sort=False) for metric in METRICS
-    ]
-    return pd.DataFrame(rows, columns=[*names, "metric", *Estimate._fields])
-
-
 def _exponents(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in runs.groupby(_VARIANT, sort=False):
@@ -162,8 +155,3 @@ def _exponents(runs: pd.DataFrame) -> pd.DataFrame:
         if regret.shape[1] > 1:
             rows.append([*key, *exponent(regret, regret.columns)])
     return pd.DataFrame(rows, columns=[*_VARIANT, *Exponent._fields])
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]

@@ -13,6 +13,7 @@ from adsim.experiments.levers import Choice, best_arms
 from adsim.experiments.sgd_ucb import Run, check_problem, sgd_ucb
 from adsim.experiments.splits import play_mixture, play_split
 from adsim.experiments.statistics import Exponent, estimate, exponent
+from adsim.experiments.tables import records
 from adsim.types import Floats
 
 GRID = 20
@@ -49,7 +50,7 @@ class Study:
 
     def summary(self) -> dict[str, Any]:
         """The results as plain data; None where a number is unknown."""
-        tables = {name: _plain(getattr(self, name)) for name in ("table", "exponents")}
+        tables = {name: records(getattr(self, name)) for name in ("table", "exponents")}
         best = self.runs.query("policy == @OPTIMUM and periods == periods.max()")[["value", "spend"]].mean()
         return {"optimum": best.to_dict(), **tables}
 
@@ -220,10 +221,3 @@ def _means(channels: Sequence[Channel], levels: Sequence[Floats], means: Sequenc
         for channel, level, each in zip(channels, levels, means, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(key): None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]

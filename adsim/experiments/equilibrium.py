@@ -12,7 +12,7 @@ from adsim import registry
 from adsim.errors import AdsimError, AgentError
 from adsim.experiments.market_optimum import liquid_optimum
 from adsim.experiments.pacing_equilibrium import first_price_pacing_equilibrium
-from adsim.experiments.statistics import Estimate, estimate
+from adsim.experiments.tables import means, records
 from adsim.logs.auctions import check_counts
 from adsim.market.market import Market
 from adsim.market.markets import Markets
@@ -52,13 +52,12 @@ class Equilibrium:
 
     def summary(self) -> dict[str, Any]:
         """Means and their intervals, ready for JSON: NaN is None."""
-        rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
         return {
             "scenario": self.scenario.name,
             "mechanisms": self.mechanisms,
             "horizons": self.horizons,
             "seeds": self.seeds,
-            "table": [{str(name): value for name, value in row.items()} for row in rows],
+            "table": records(self.table),
         }
 
 
@@ -111,7 +110,8 @@ def equilibrium(
     rows, paths = zip(*_run(cells, workers, progress), strict=True)
     runs = pd.DataFrame([row for some in rows for row in some])
     path = paths[cells.index((variants, spans[-1], numbers[0]))]
-    return Equilibrium(scenario, list(variants), spans, numbers, runs, _means(runs), path)
+    table = means(runs, ["mechanism", "horizon"], METRICS).dropna(subset="mean", ignore_index=True)
+    return Equilibrium(scenario, list(variants), spans, numbers, runs, table, path)
 
 
 def _with_agent(scenario: Scenario, agent: str) -> Scenario:
@@ -213,14 +213,3 @@ def _path(mechanism: str, result: Result, known: Floats) -> pd.DataFrame:
             "equilibrium": np.tile(known, ticks),
         }
     )
-
-
-def _means(runs: pd.DataFrame) -> pd.DataFrame:
-    names = ["mechanism", "horizon"]
-    rows = [
-        [*key, metric, *estimate(cell[metric])]
-        for key, cell in runs.groupby(names, sort=False)
-        for metric in METRICS
-        if cell[metric].notna().all()
-    ]
-    return pd.DataFrame(rows, columns=[*names, "metric", *Estimate._fields])

@@ -22,7 +22,8 @@ from adsim import registry
 from adsim.errors import AdsimError
 from adsim.experiments.calibrate import calibrate
 from adsim.experiments.compare import BASELINE
-from adsim.experiments.statistics import Estimate, difference, estimate
+from adsim.experiments.statistics import Estimate, difference
+from adsim.experiments.tables import means, records
 from adsim.experiments.weighted_optimum import WeightedOptimum, weighted_optimum
 from adsim.experiments.whole_period import WholePeriod
 from adsim.logs.auctions import check_counts
@@ -98,9 +99,9 @@ class Frontier:
             "betas": self.betas,
             "stocks": self.stocks,
             "seeds": self.seeds,
-            "optima": _records(optima),
-            "table": _records(self.table),
-            "differences": _records(self.differences),
+            "optima": records(optima),
+            "table": records(self.table),
+            "differences": records(self.differences),
         }
 
 
@@ -167,7 +168,7 @@ def frontier(
         seeds=numbers,
         runs=runs,
         optima=pd.DataFrame(list(optima)),
-        table=_means(runs),
+        table=means(runs, [*CELL, "mechanism"], METRICS),
         differences=_differences(runs, baseline),
     )
 
@@ -276,14 +277,6 @@ def _largest(values: Floats) -> float:
     return float(known.max()) if known.size else math.nan
 
 
-def _means(runs: pd.DataFrame) -> pd.DataFrame:
-    names = [*CELL, "mechanism"]
-    rows = [
-        [*key, metric, *estimate(part[metric])] for key, part in runs.groupby(names, sort=False) for metric in METRICS
-    ]
-    return pd.DataFrame(rows, columns=[*names, "metric", *Estimate._fields])
-
-
 def _differences(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
     rows = []
     for key, cell in runs.groupby(CELL, sort=False):
@@ -294,9 +287,3 @@ def _differences(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
                 found = difference(part[metric], base[metric])
                 rows.append([*key, name, metric, *found, found.excludes_zero])
     return pd.DataFrame(rows, columns=[*CELL, "mechanism", "metric", *Estimate._fields, "excludes_zero"])
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows ready for JSON: NaN is None."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]

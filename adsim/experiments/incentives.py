@@ -23,6 +23,7 @@ from adsim.errors import AdsimError
 from adsim.experiments.deviations import Others, Question, deviations
 from adsim.experiments.misreports import TOLERANCE, Report
 from adsim.experiments.statistics import Estimate, estimate
+from adsim.experiments.tables import records
 from adsim.logs.auctions import check_counts
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
@@ -75,8 +76,8 @@ class Incentives:
             "factors": self.factors,
             "seeds": self.seeds,
             "tolerance": TOLERANCE,
-            "gains": _records(self.gains),
-            "table": _records(self.table),
+            "gains": records(self.gains),
+            "table": records(self.table),
         }
 
 
@@ -240,9 +241,3 @@ def _reversal(campaign: pd.DataFrame, report: Report) -> float:
     """Largest step of one campaign's sales the wrong way between neighbouring factors, or 0."""
     steps: Floats = np.diff(campaign.sort_values("factor")["relative_sales"])
     return float(np.nan_to_num(steps if report == "target" else -steps).max(initial=0.0))
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON: what is not finite is None."""
-    plain = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]

@@ -10,7 +10,8 @@ import pandas as pd
 from adsim import registry
 from adsim.errors import AdsimError
 from adsim.experiments import lone_bidder, whole_market
-from adsim.experiments.statistics import Estimate, Exponent, estimate, exponent
+from adsim.experiments.statistics import Exponent, exponent
+from adsim.experiments.tables import means, records
 from adsim.logs.auctions import check_counts
 from adsim.market.scenario import Scenario
 
@@ -46,8 +47,8 @@ class Regret:
             "agents": self.agents,
             "horizons": self.horizons,
             "seeds": self.seeds,
-            "exponents": _records(self.exponents),
-            "table": _records(self.table),
+            "exponents": records(self.exponents),
+            "table": records(self.table),
         }
 
 
@@ -119,12 +120,7 @@ def _means(runs: pd.DataFrame) -> pd.DataFrame:
         optimum_share=runs["objective"] / runs["optimum"].where(runs["optimum"] > 0),
         root_violation=runs["violation"] / root,
     )
-    rows = [
-        [*key, metric, *estimate(cell[metric])]
-        for key, cell in measured.groupby(["agent", "horizon"], sort=False)
-        for metric in METRICS
-    ]
-    return pd.DataFrame(rows, columns=["agent", "horizon", "metric", *Estimate._fields])
+    return means(measured, ["agent", "horizon"], METRICS)
 
 
 def _exponents(runs: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +131,3 @@ def _exponents(runs: pd.DataFrame) -> pd.DataFrame:
                 samples = own.pivot(index="seed", columns="horizon", values=metric)
                 rows.append({"agent": agent, "metric": metric, **exponent(samples, samples.columns)._asdict()})
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
