@@ -149,13 +149,6 @@ def test_a_period_without_limits_is_that_of_the_market() -> None:
         np.testing.assert_allclose(total, table[name], rtol=1e-9)
 
 
-def test_parts_of_a_period_add_up_to_it() -> None:
-    scenario, multiplier = market("lpa"), np.full(6, 0.2)
-    whole, parts = (WholePeriod(scenario, 0, blocks=blocks).sell(multiplier) for blocks in (1, 3))
-    assert parts.shape == (3, 6, 8)
-    np.testing.assert_allclose(parts.sum(axis=0), whole[0])
-
-
 def test_what_has_no_best_multiplier_is_refused() -> None:
     free = {"campaigns__0__relative_stock": None, "campaigns__0__target_roi": None}
     with pytest.raises(AdsimError, match="campaign 'seller-1': a value maximizer without"):

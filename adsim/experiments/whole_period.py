@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.market.markets import FIELDS, Markets, make_events
+from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Totals
 
@@ -22,8 +22,6 @@ class WholePeriod:
         As in `adsim.Market`: the same traffic.
     constraints : Constraints, optional
         What campaigns report, arrays (N,), in place of what the scenario draws.
-    blocks : int
-        Parts of equal length whose totals are told apart.
 
     Raises
     ------
@@ -31,11 +29,9 @@ class WholePeriod:
         When the drawn campaigns are impossible.
     """
 
-    def __init__(
-        self, scenario: Scenario, seed: int, constraints: Constraints | None = None, blocks: int = 1
-    ) -> None:
-        parts = {"market.outcomes": "expected", "market.ticks": blocks, "traffic.curve": "flat"}
-        self._markets = Markets(scenario.replace(parts), [seed], agents=dict.fromkeys(range(scenario.size)))
+    def __init__(self, scenario: Scenario, seed: int, constraints: Constraints | None = None) -> None:
+        whole = {"market.outcomes": "expected", "market.ticks": 1, "traffic.curve": "flat"}
+        self._markets = Markets(scenario.replace(whole), [seed], agents=dict.fromkeys(range(scenario.size)))
         drawn = self._markets.campaigns.constraints
         self.constraints = constraints or Constraints._make(row[0].copy() for row in drawn)
         """As reported, (N,)."""
@@ -44,7 +40,6 @@ class WholePeriod:
         self._markets.campaigns = self._markets.campaigns._replace(
             constraints=known._replace(budget=unlimited, stock=unlimited)
         )
-        self._blocks = blocks
         self._nothing = make_events(0, len(scenario.auction.slot_exposure))
 
     @property
@@ -52,8 +47,8 @@ class WholePeriod:
         """Of the campaigns."""
         return self._markets.campaigns.names
 
-    def sell(self, multiplier: Floats, leaving: NDArray[np.bool_] | None = None) -> Floats:
-        """Sell all opportunities.
+    def totals(self, multiplier: Floats, leaving: NDArray[np.bool_] | None = None) -> Totals:
+        """Sell all opportunities; what that brings, (N,) each.
 
         Parameters
         ----------
@@ -61,23 +56,11 @@ class WholePeriod:
             Bids per unit of predicted value.
         leaving : array (N,), optional
             Campaigns that leave when their stock is sold, after all.
-
-        Returns
-        -------
-        array (blocks, N, 8)
-            What each part of the period brought; columns of `adsim.types.Totals`.
         """
         markets = self._markets
         markets.open()
         markets.fleet.multiplier[0] = multiplier
         if leaving is not None:
             markets.fleet.accounts.stock_left[0, leaving] = self.constraints.stock[leaving]
-        ledger = np.zeros((self._blocks + 1, multiplier.size, FIELDS))
-        for block in range(self._blocks):
-            markets.run_tick(self._nothing)
-            ledger[block + 1] = markets.fleet.accounts.ledger[0]
-        return np.diff(ledger, axis=0)
-
-    def totals(self, multiplier: Floats, leaving: NDArray[np.bool_] | None = None) -> Totals:
-        """Sums of `sell` over the period; each (N,)."""
-        return Totals(*self.sell(multiplier, leaving).sum(axis=0).T)
+        markets.run_tick(self._nothing)
+        return Totals(*markets.fleet.accounts.ledger[0].T.copy())
