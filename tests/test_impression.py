@@ -23,7 +23,7 @@ from adsim.experiments.record import record
 from adsim.experiments.replay import replay
 from adsim.logs import open_log
 from adsim.market.scenario import Scenario
-from adsim.predictors.base import ErrorModel, Predictor
+from adsim.predictors.distortion import Distortion, ErrorModel
 
 COUNT = 150
 """Opportunities of a short period: more than twice what is drawn ahead."""
@@ -319,7 +319,7 @@ def test_plain_twin() -> None:
             assert reward == 0
 
 
-class Misled(Predictor):
+class Misled(Distortion):
     """Predicts half the conversion rate."""
 
     def errors(self, normals):

@@ -3,11 +3,11 @@
 import numpy as np
 
 from adsim.errors import AdsimError
-from adsim.predictors.base import ErrorModel, Predictor
+from adsim.predictors.distortion import Distortion, ErrorModel
 from adsim.types import Floats
 
 
-class LogNormalNoise(Predictor):
+class LogNormalNoise(Distortion):
     """Predicted rate = true rate * bias * exp(sigma z - c), c making the error's mean exactly 1.
 
     Parameters

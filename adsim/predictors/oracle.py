@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from adsim.predictors.base import ErrorModel, Predictor
+from adsim.predictors.distortion import Distortion, ErrorModel
 from adsim.types import Floats
 
 
-class Oracle(Predictor):
+class Oracle(Distortion):
     """pCTR = CTR, pCVR = CVR."""
 
     def errors(self, normals: Floats) -> ErrorModel:

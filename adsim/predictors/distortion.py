@@ -17,7 +17,7 @@ class ErrorModel(NamedTuple):
     cvr_sigma: float
 
 
-class Predictor(ABC):
+class Distortion(ABC):
     """Turns true rates into predicted ones by an error model; it never sees the rates themselves."""
 
     @abstractmethod
