@@ -144,7 +144,7 @@ def test_a_stream_is_keyed_by_the_next_draw(key: int, number: int) -> None:
 
 def test_uniforms_of_a_key_are_its_draws() -> None:
     values = np.empty((2, 100))
-    counter.fill_uniforms(np.array([KEY, 5], np.uint64), values)
+    counter.fill_uniforms(np.array([KEY, 5], np.uint64), 0, values)
     assert values.tolist() == [[naive.uniform(key, i) for i in range(100)] for key in (int(KEY), 5)]
 
 
@@ -420,7 +420,7 @@ def test_a_constant_amount_is_constant() -> None:
 def test_exact_values_and_conversion_rates_are_products() -> None:
     truth = Truth(*rng().uniform(0.1, 1, (3, 2, WIDTH)).astype(F))
     value, rate = np.zeros((2, WIDTH), F), np.zeros((2, WIDTH), F)
-    traffic.predict_exactly(truth, value, 2, WIDTH)
+    traffic.predicted_values(*truth, value, 2, WIDTH)
     traffic.conversion_rates(truth.ctr, truth.cvr, rate, 2, WIDTH)
     np.testing.assert_array_equal(value, truth.ctr * truth.cvr * truth.amount)
     np.testing.assert_array_equal(rate, truth.ctr * truth.cvr)

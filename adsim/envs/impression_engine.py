@@ -267,7 +267,7 @@ class LogEngine(ImpressionEngine):
         if unknown := set(options) - {"reset_mask", "episode"}:
             raise EnvError(f"options {sorted(unknown)}: known is 'episode', the number of the log's episode to play.")
         if "episode" not in options:
-            fill_uniforms(seeds, draws := np.empty((self.size, 1)))
+            fill_uniforms(seeds, 0, draws := np.empty((self.size, 1)))
             return (draws[:, 0] * self.tape.whole).astype(np.int64)
         wanted = np.asarray(options["episode"])
         fits = wanted.dtype.kind in "iu" and wanted.shape in ((), (self.size,))

@@ -1,4 +1,4 @@
-"""Mechanisms, or agents, on the same markets: paired seeds, means with intervals, paired differences."""
+"""Mechanisms, agents or predictors on the same markets: paired seeds, means with intervals, paired differences."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,22 @@ import pandas as pd
 
 from adsim import registry
 from adsim.errors import AdsimError, AgentError, ScenarioError
+from adsim.experiments.prediction_quality import prediction_quality
 from adsim.experiments.statistics import Estimate, difference, estimate
 from adsim.market.market import Market
 from adsim.market.scenario import Scenario
 
 BASELINE = "lpa"
-Cell = tuple[str, Scenario, int]
+"""What differences are taken to where it is compared; of predictors, the oracle."""
+Cell = tuple[str, Scenario, int, bool]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found; a *variant* is a mechanism or an agent."""
+    """What a comparison found; a *variant* is a mechanism, an agent or a predictor."""
 
     scenario: Scenario
-    varied: Literal["mechanism", "agent"]
+    varied: Literal["mechanism", "agent", "predictor"]
     baseline: str
     """The variant that differences are taken to."""
     seeds: list[int]
@@ -66,6 +68,7 @@ def compare(
     *,
     mechanisms: Sequence[str] | None = None,
     agents: Sequence[str] | None = None,
+    predictors: Sequence[str] | None = None,
     seeds: int = 20,
     first_seed: int = 0,
     workers: int = 1,
@@ -81,6 +84,8 @@ def compare(
         All registered ones that fit the scenario, unless given.
     agents : sequence of str, optional
         Agents as ``name:key=value``, compared in place of mechanisms; each bids for every campaign.
+    predictors : sequence of str, optional
+        Predictors, likewise; ``learning.key=value`` among the parameters changes that of the table `[learning]`.
     seeds, first_seed : int
         How many markets to run of each variant, and the seed of the first.
     workers : int
@@ -94,25 +99,30 @@ def compare(
         When a setting is impossible, or a variant that was named does not fit the scenario.
     """
     _check(seeds=seeds, workers=workers)
-    if mechanisms is not None and agents is not None:
-        raise AdsimError("mechanisms and agents are both given: compare one at a time.")
+    given = {"mechanism": mechanisms, "agent": agents, "predictor": predictors}
+    varied = [kind for kind, names in given.items() if names is not None] or ["mechanism"]
+    if len(varied) > 1:
+        raise AdsimError(f"{varied[0]}s and {varied[1]}s are both given: compare one at a time.")
     left_out: dict[str, str] = {}
     if agents is not None:
         variants = _with_agents(scenario, agents)
+    elif predictors is not None:
+        variants = {name: with_predictor(scenario, name) for name in predictors}
     elif mechanisms is not None:
         variants = {name: _with_mechanism(scenario, name) for name in mechanisms}
     else:
         variants, left_out = _fitting(scenario)
     if not variants:
-        raise AdsimError("nothing to compare: name one mechanism or agent at least.")
+        raise AdsimError(f"nothing to compare: name one {varied[0]} at least.")
     span = list(range(first_seed, first_seed + seeds))
-    cells = [(name, variant, seed) for name, variant in variants.items() for seed in span]
+    judged = predictors is not None
+    cells = [(name, variant, seed, judged) for name, variant in variants.items() for seed in span]
     runs, campaigns = zip(*_run(cells, workers, progress), strict=True)
     table = pd.DataFrame(list(runs))
-    baseline = BASELINE if BASELINE in variants else next(iter(variants))
+    baseline = next((name for name in (BASELINE, "oracle") if name in variants), next(iter(variants)))
     return Comparison(
         scenario=scenario,
-        varied="agent" if agents is not None else "mechanism",
+        varied=varied[0],  # type: ignore[arg-type]
         baseline=baseline,
         seeds=span,
         left_out=left_out,
@@ -142,6 +152,21 @@ def _with_agents(scenario: Scenario, agents: Sequence[str]) -> dict[str, Scenari
     return {agent: scenario.replace(dict.fromkeys(places, agent)) for agent in agents}
 
 
+def with_predictor(scenario: Scenario, specification: str) -> Scenario:
+    """The scenario with another predictor; one that does not learn has no use for the table `[learning]`."""
+    kind, parameters = registry.parse(specification)
+    prefix = "learning."
+    terms = {key: value for key, value in parameters.items() if key.startswith(prefix)}
+    own = {key: value for key, value in parameters.items() if key not in terms}
+    changed = scenario.replace({"learning": None, "predictor": {"kind": kind, **own}})
+    if not changed.predictor.learns and terms:
+        raise AdsimError(f"'{specification}': {kind} does not learn, so {next(iter(terms))} changes nothing.")
+    if not changed.predictor.learns:
+        return changed
+    table = {} if scenario.learning is None else scenario.learning.model_dump(exclude_unset=True)
+    return changed.replace({"learning": {**table, **{key.removeprefix(prefix): terms[key] for key in terms}}})
+
+
 def _fitting(scenario: Scenario) -> tuple[dict[str, Scenario], dict[str, str]]:
     """The scenario under every mechanism that it allows, and why the others do not fit."""
     fitting, left_out = {}, {}
@@ -165,8 +190,8 @@ def _run(
             progress(done, len(cells))
 
 
-def _outcome(name: str, scenario: Scenario, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
-    """A row of `runs` and the rows of `campaigns` that belong to it."""
+def _outcome(name: str, scenario: Scenario, seed: int, judged: bool) -> tuple[dict[str, Any], pd.DataFrame]:
+    """A row of `runs` and the rows of `campaigns` that belong to it; ``judged``: with the quality of predictions."""
     try:
         result = Market(scenario, seed).run()
     except AgentError as error:
@@ -174,7 +199,8 @@ def _outcome(name: str, scenario: Scenario, seed: int) -> tuple[dict[str, Any], 
     campaigns = result.campaigns
     campaigns.insert(0, "variant", name)
     campaigns.insert(1, "seed", seed)
-    return {"variant": name, "seed": seed, **result.summary}, campaigns
+    quality = prediction_quality(result, seed) if judged else {}
+    return {"variant": name, "seed": seed, **result.summary, **quality}, campaigns
 
 
 def _by_variant(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -93,11 +93,11 @@ def fill_streams(keys, first, streams):
 
 
 @jit
-def fill_uniforms(keys, values):
-    """Uniform float64 draws in [0, 1), one per key and index; keys (E,), values (E, n)."""
+def fill_uniforms(keys, first, values):
+    """Uniform float64 draws in [0, 1), one per key and index from ``first`` on; keys (E,), values (E, n)."""
     for e in range(keys.size):
         for i in range(values.shape[1]):
-            values[e, i] = uniform_double(draw(keys[e], np.uint64(i)))
+            values[e, i] = uniform_double(draw(keys[e], np.uint64(first + i)))
 
 
 def log_mean_exp(sigma: float, *, coarse: bool = False) -> float:

@@ -49,6 +49,9 @@ class Accounts(NamedTuple):
     charge_on: int
     expected: bool
     pays_liquid_value: bool
+    shown: NDArray[np.int32]
+    """What predictors may learn from: of each opportunity, modulo W, and slot `shown_code`, -1 where nothing was
+    shown; (W, K), or without rows where nobody learns."""
 
 
 class Events(NamedTuple):
@@ -99,6 +102,8 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
                 if conversions > 0 and accounts.stock_left[n] < np.inf:
                     sold = units_sold(conversions, value, accounts.stock_unit[n])
                     changed |= _take_stock(accounts, candidates, sold, n)
+                if accounts.shown.shape[0] > 0 and shown > 0:
+                    accounts.shown[opportunity % accounts.shown.shape[0], k] = shown_code(n, clicks, conversions)
                 if events.winner.shape[0] > 0:
                     events.winner[opportunity, k] = n
                     events.price[opportunity, k] = ranking.price[k, t]
@@ -109,6 +114,12 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
         if changed:
             return t + 1
     return stop
+
+
+@inline
+def shown_code(n, clicks, conversions):
+    """Campaign, click and conversion in one number: ``4 n + 2 click + conversion``."""
+    return np.int32(4 * n + 2 * (clicks > 0) + (conversions > 0))
 
 
 @inline

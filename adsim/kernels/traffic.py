@@ -206,11 +206,19 @@ def _multiply(x, y, z, product, width):
 
 
 @jit
-def predict_exactly(truth, value, count, width):
-    """The value per exposure that perfect predictions give: CTR * CVR * amount."""
-    ctr, cvr, amount = truth
+def predicted_values(pctr, pcvr, amount, value, count, width):
+    """The value per exposure that predictions promise: pCTR * pCVR * amount."""
     for n in range(count):
-        _multiply(ctr[n], cvr[n], amount[n], value[n], width)
+        _multiply(pctr[n], pcvr[n], amount[n], value[n], width)
+
+
+@jit
+def take_columns(rows, first, tile, width):
+    """Columns ``first`` to ``first + width`` of rows, of none where there are none."""
+    for n in range(min(rows.shape[0], tile.shape[0])):
+        row, out = rows[n], tile[n]
+        for t in range(np.uint64(width)):
+            out[t] = row[np.uint64(first) + t]
 
 
 @jit

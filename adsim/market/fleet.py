@@ -13,7 +13,7 @@ from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import Accounts
 from adsim.market.loop import run_tick
 from adsim.market.pacing import Pacing
-from adsim.market.world import CONTEXTUAL, Scratch, Singles, Truth, World, world_of
+from adsim.market.world import INDEPENDENT, Scratch, Singles, Truth, World, world_of
 from adsim.mechanisms.clear import numbered, recompile
 from adsim.mechanisms.dispatch import NUMBERS
 from adsim.types import Constraints, Floats
@@ -104,6 +104,7 @@ def account_of(accounts, e):
         accounts.charge_on,
         accounts.expected,
         accounts.pays_liquid_value,
+        accounts.shown[e],
     )
 
 
@@ -168,7 +169,7 @@ def prepare(terms, fleet, room, columns, e):
     sigma, _ = world.basket
     for n in range(size):
         candidates.multiplier[n] = multiplier[n]
-    if world.source == CONTEXTUAL and sigma == 0:
+    if world.source != INDEPENDENT and sigma == 0:
         for n in range(size):
             scratch.bound[n] = value[n]
             room.truth.amount[n, :columns] = value[n]

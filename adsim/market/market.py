@@ -10,6 +10,7 @@ from adsim.market.markets import FIELDS, Markets, make_events
 from adsim.market.result import Result
 from adsim.market.reveal import hindsight
 from adsim.market.scenario import Scenario
+from adsim.market.tally import COLUMNS
 from adsim.types import Constraints, Floats, Hindsight
 
 
@@ -95,7 +96,9 @@ class Market:
         accounts = markets.fleet.accounts
         left = accounts.budget_left[0], accounts.stock_left[0]
         kept = record if events else None
-        return Result(scenario, self.campaigns, self.traffic_share, history, left, bids, to_beat, kept)
+        features = markets.features
+        tallies = features.tallies[0] if features else np.zeros((0, len(COLUMNS)))
+        return Result(scenario, self.campaigns, self.traffic_share, history, left, bids, to_beat, kept, tallies)
 
     def _bid_from_outside(self) -> Markets:
         """The same market without agents."""

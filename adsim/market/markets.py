@@ -1,6 +1,6 @@
 """Markets of one scenario side by side, a seed each, played tick by tick in one compiled call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeGuard
 
@@ -19,7 +19,9 @@ from adsim.kernels.counter import fill_streams
 from adsim.kernels.landscape import BINS
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
+from adsim.market.click_traffic import ClickTraffic
 from adsim.market.curve import tick_bounds, traffic_share
+from adsim.market.feature_supply import FeatureSupply, nothing_laid
 from adsim.market.fleet import Fleet, Room, Terms, compile_for, lay_out, play_all
 from adsim.market.scenario import Scenario
 from adsim.market.supply import Seeds, draw_traits, make_tiles, make_world
@@ -96,6 +98,8 @@ class Markets:
             When an agent lacks what it needs.
         """
         self._speakers = self._make_agents()
+        if self.features:
+            self.features.open()
         self.fleet = self._make_fleet()
         self.tick = 0
 
@@ -105,9 +109,16 @@ class Markets:
         streams = Seeds(self.seeds)
         traits = draw_traits(self.scenario, streams)
         self.campaigns: Campaigns = make_campaigns(self.scenario, streams, traits, self._agents)
-        self.world = make_world(self.scenario, streams, traits)
+        self.features = self._make_features()
+        laid = self.features.laid if self.features else nothing_laid(len(streams))
+        self.world = make_world(self.scenario, streams, traits, laid)
         self._quality = traits.quality.astype(np.float32)
         self._keys = streams.streams(Stream.SCAN, 4)
+
+    def _make_features(self) -> FeatureSupply | None:
+        """Worlds with features, and who learns from them."""
+        traffic = self.scenario.traffic
+        return FeatureSupply(self.scenario, traffic, self.seeds) if isinstance(traffic, ClickTraffic) else None
 
     def _make_terms(self, window: int) -> Terms:
         scenario, share = self.scenario, self.traffic_share
@@ -133,6 +144,7 @@ class Markets:
             auction.beta == 0
             and auction.charge == "exposure"
             and not self._plugin.scored
+            and not self.scenario.predictor.learns
             and all(table.quality.range() == (1.0, 1.0) for table in self.scenario.campaigns)
         )
         exposure = np.asarray(auction.slot_exposure)
@@ -234,6 +246,7 @@ class Markets:
             charge_on=self.world.charge_on,
             expected=scenario.market.outcomes == "expected",
             pays_liquid_value=self._plugin.pays_liquid_value,
+            shown=self.features.shown if self.features else np.zeros((size, 0, 1), np.int32),
         )
 
     def _stream_keys(self, column: int) -> NDArray[np.uint64]:
@@ -241,6 +254,16 @@ class Markets:
         keys = np.empty((self.seeds.size, self.scenario.size), np.uint64)
         fill_streams(np.ascontiguousarray(self._keys[:, column]), 0, keys)
         return keys
+
+    def laid_ranges(self) -> Iterator[tuple[int, int]]:
+        """The period's opportunities in parts, first and last of each, whose traffic can be drawn when it is yielded."""
+        opportunities = self.scenario.market.opportunities
+        width = self.features.width if self.features else opportunities
+        for first in range(0, opportunities, width):
+            last = min(first + width, opportunities)
+            if self.features:
+                self.features.lay(first, last)
+            yield first, last
 
     def close(self) -> None:
         """Let the threads go."""
@@ -280,6 +303,9 @@ class Markets:
         if self.tick >= self.traffic_share.size:
             raise ScenarioError("the period is over: open or draw begins another.")
         self._ask()
+        bounds = self.terms.bounds
+        if self.features:
+            self.features.lay(int(bounds[self.tick]), int(bounds[self.tick + 1]))
         wrong, cuts = self._wrong, self._cuts
         compiled = compile_for(self.scenario.auction.mechanism, kernel)
 
@@ -293,6 +319,9 @@ class Markets:
             list(self._pool.map(work, range(len(self.rooms))))
         if wrong.max() >= 0:
             self._complain(wrong)
+        if self.features and self.features.learning:
+            worth = self.fleet.multiplier * self.world.value * self._quality
+            self.features.learn(self.tick, worth)
         self.tick += 1
 
     def _complain(self, wrong: NDArray[np.int64]) -> None:

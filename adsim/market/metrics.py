@@ -61,10 +61,10 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
     -------
     dict
         welfare (value won), liquid_welfare, user_experience, weighted_objective (liquid welfare + beta * user
-        experience), revenue, conversions, sell_through (share of slots sold), roi_violations (share of campaigns
+        experience), revenue, surplus (value less spend), conversions, sell_through (share of slots sold), roi_violations (share of campaigns
         with a target that miss it by more than 2 %), roi_shortfall (value missing from targets over value due for
-        what was spent), stock_overshoot (largest, relative), stock_use and budget_use (means). NaN where no campaign
-        has such a constraint.
+        what was spent), stock_overshoot (largest, relative), stock_use and budget_use (means), calibration (predicted
+        over realised value of what was shown). NaN where no campaign has such a constraint.
     """
     liquid = float(liquid_value(constraints, totals).sum())
     experience = float(totals.experience.sum())
@@ -77,6 +77,7 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
         "user_experience": experience,
         "weighted_objective": liquid + beta * experience,
         "revenue": float(totals.spend.sum()),
+        "surplus": float((totals.value - totals.spend).sum()),
         "conversions": float(totals.conversions.sum()),
         "sell_through": float(totals.wins.sum()) / offered,
         "roi_violations": _mean((shortfall > TOLERANCE)[targeted].astype(float)),
@@ -84,6 +85,7 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
         "stock_overshoot": float(np.nanmax(overshoot)) if np.isfinite(overshoot).any() else np.nan,
         "stock_use": _mean(ratio(units_sold(constraints, totals), constraints.stock)),
         "budget_use": _mean(ratio(totals.spend, constraints.budget)),
+        "calibration": float(ratio(totals.predicted_value.sum(), totals.value.sum())),
     }
 
 

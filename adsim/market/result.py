@@ -9,6 +9,7 @@ from adsim.kernels.settlement import Events
 from adsim.market import metrics
 from adsim.market.campaigns import Campaigns
 from adsim.market.scenario import Scenario
+from adsim.market.tally import COLUMNS
 from adsim.types import Floats, Totals
 
 
@@ -25,6 +26,8 @@ class Result:
         See `adsim.market.metrics.summarize`.
     events : pandas.DataFrame
         A row per slot that was sold, if `run` was asked to keep them.
+    learning : pandas.DataFrame
+        A row per tick: how good a learned predictor's click rates were; without rows for other predictors.
     """
 
     def __init__(
@@ -37,8 +40,9 @@ class Result:
         multipliers: Floats,
         score_to_beat: Floats,
         events: Events | None,
+        tallies: Floats,
     ) -> None:
-        self._campaigns, self._events = campaigns, events
+        self._campaigns, self._events, self.tallies = campaigns, events, tallies
         self.scenario = scenario
         self.constraints = campaigns.constraints
         """What the campaigns wanted and might not break; arrays (N,)."""
@@ -119,5 +123,29 @@ class Result:
                 "opportunity": opportunity,
                 "slot": slot,
                 **{name: field[opportunity, slot] for name, field in self._events._asdict().items()},
+            }
+        )
+
+    @cached_property
+    def learning(self) -> pd.DataFrame:
+        """A row per tick: mean log losses, and predicted over true click rates, of all candidates and of those shown.
+
+        ``log_loss`` is the expected one of all ads that could be shown, ``least_log_loss`` that of the true rates;
+        ``shown_log_loss`` is measured on clicks. ``calibration`` beside ``shown_calibration`` tells the winner's
+        curse.
+        """
+        sums = dict(zip(COLUMNS, self.tallies.T, strict=True))
+        every, shown = sums["candidates"], sums["shown"]
+        return pd.DataFrame(
+            {
+                "tick": np.arange(len(self.tallies)),
+                "candidates": every,
+                "log_loss": metrics.ratio(sums["log_loss"], every),
+                "least_log_loss": metrics.ratio(sums["least_log_loss"], every),
+                "calibration": metrics.ratio(sums["predicted"], sums["true"]),
+                "shown": shown,
+                "clicks": sums["shown_clicks"],
+                "shown_log_loss": metrics.ratio(sums["shown_log_loss"], shown),
+                "shown_calibration": metrics.ratio(sums["shown_predicted"], sums["shown_true"]),
             }
         )

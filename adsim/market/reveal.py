@@ -11,6 +11,7 @@ from adsim.kernels.settlement import CONVERSION, EXPOSURE
 from adsim.market.fleet import Room
 from adsim.market.markets import Markets
 from adsim.market.scenario import Scenario
+from adsim.market.tally import COLUMNS, tally_candidates
 from adsim.market.world import fill_tile, world_of
 from adsim.types import Floats, Hindsight
 
@@ -43,7 +44,9 @@ def hindsight(markets: Markets, e: int = 0, room: Room | None = None) -> Hindsig
     check_alone(scenario)
     opportunities = scenario.market.opportunities
     predicted, value, price, events = (np.empty(opportunities) for _ in Hindsight._fields)
-    _reveal_alone(markets.world, *markets.lay_out(e, room)[:3], e, predicted, value, price, events)
+    tiles = markets.lay_out(e, room)[:3]
+    for first, last in markets.laid_ranges():
+        _reveal_alone(markets.world, *tiles, e, predicted, value, price, events, first, last)
     seen = float(scenario.auction.slot_exposure[0])
     price = np.maximum(price, markets.terms.rule.reserve)
     return Hindsight(predicted, value * seen, price, price * events * seen)
@@ -71,7 +74,9 @@ def true_pairs(markets: Markets, e: int = 0, room: Room | None = None) -> Pairs:
     """The truth about all pairs of opportunity and campaign of market ``e``."""
     shape = markets.scenario.market.opportunities, markets.scenario.size
     pairs = Pairs(*(np.empty(shape) for _ in Pairs._fields))
-    _reveal_pairs(markets.world, *markets.lay_out(e, room)[:3], e, pairs)
+    tiles = markets.lay_out(e, room)[:3]
+    for first, last in markets.laid_ranges():
+        _reveal_pairs(markets.world, *tiles, e, pairs, first, last)
     return pairs
 
 
@@ -80,13 +85,22 @@ def true_values(markets: Markets, e: int = 0, room: Room | None = None) -> Float
     return true_pairs(markets, e, room).value
 
 
+def prediction_tally(markets: Markets, e: int = 0, room: Room | None = None) -> Floats:
+    """How good the predictions of a whole period are that do not learn, sums as in `adsim.market.tally`."""
+    sums = np.zeros(len(COLUMNS))
+    tiles = markets.lay_out(e, room)[:3]
+    for first, last in markets.laid_ranges():
+        _tally_tiles(markets.world, *tiles, e, sums, first, last)
+    return sums
+
+
 @jit
-def _reveal_alone(worlds, truth, scratch, candidates, e, predicted, value, price, events):
+def _reveal_alone(worlds, truth, scratch, candidates, e, predicted, value, price, events, first, last):
     """What is in `Hindsight` of the first campaign, ``events`` being charged events per predicted one; (T,) each."""
     world = world_of(worlds, e)
     size = truth.ctr.shape[1]
-    for origin in range(0, predicted.size, size):
-        width = min(size, predicted.size - origin)
+    for origin in range(first, last, size):
+        width = min(size, last - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
         for t in range(width):
             predicted[origin + t] = candidates.value[0, t]
@@ -100,12 +114,12 @@ def _reveal_alone(worlds, truth, scratch, candidates, e, predicted, value, price
 
 
 @jit
-def _reveal_pairs(worlds, truth, scratch, candidates, e, pairs):
+def _reveal_pairs(worlds, truth, scratch, candidates, e, pairs, first, last):
     """What is in `Pairs`."""
     world = world_of(worlds, e)
     size = truth.ctr.shape[1]
-    for origin in range(0, pairs.value.shape[0], size):
-        width = min(size, pairs.value.shape[0] - origin)
+    for origin in range(first, last, size):
+        width = min(size, last - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
         for n in range(pairs.value.shape[1]):
             for t in range(width):
@@ -113,3 +127,14 @@ def _reveal_pairs(worlds, truth, scratch, candidates, e, pairs):
                 pairs.value[origin + t, n] = conversions * truth.amount[n, t]
                 pairs.conversions[origin + t, n] = conversions
                 pairs.experience[origin + t, n] = candidates.experience[n, t]
+
+
+@jit
+def _tally_tiles(worlds, truth, scratch, candidates, e, sums, first, last):
+    """Sum up how good predictions are, tile by tile."""
+    world = world_of(worlds, e)
+    size = truth.ctr.shape[1]
+    for origin in range(first, last, size):
+        width = min(size, last - origin)
+        fill_tile(world, truth, scratch, candidates, origin, width)
+        tally_candidates(truth.ctr, scratch.pctr, world.value.size, width, sums)

@@ -13,8 +13,10 @@ from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
+from adsim.market.learning_table import LearningTable
 from adsim.market.phases import PhasesTable
 from adsim.mechanisms.clear import check_exposure
+from adsim.predictors.learner import Learner
 
 STOCKS = ("stock", "relative_stock", "stock_value")
 """The keys of a campaign table that limit its sales, one of them."""
@@ -150,6 +152,11 @@ class PredictorTable(BaseModel):
         """The predictor."""
         return registry.create("predictors", self.kind, dict(self.model_extra or {}))
 
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from features, instead of distorting the truth."""
+        return issubclass(registry.load("predictors", self.kind), Learner)
+
 
 class CampaignTable(_Table):
     """`[[campaigns]]`: ``count`` campaigns, their parameters drawn from the seed."""
@@ -198,6 +205,7 @@ class Scenario(_Table):
     competition: CompetitionTable | None = None
     phases: PhasesTable | None = None
     predictor: PredictorTable = PredictorTable()
+    learning: LearningTable | None = None
     campaigns: tuple[CampaignTable, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -211,6 +219,7 @@ class Scenario(_Table):
         curve = self.traffic.curve
         if not isinstance(curve, str) and len(curve) != self.market.ticks:
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
+        self._check_learning()
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if mechanism.pays_liquid_value:
@@ -221,6 +230,24 @@ class Scenario(_Table):
                         f"{self.auction.mechanism} charges value / target ROI"
                     )
         return self
+
+    def _check_learning(self) -> None:
+        """A learned predictor needs features, and outcomes that are events."""
+        if not self.predictor.learns:
+            if self.learning is not None:
+                raise ValueError(f"learning: predictor {self.predictor.kind} does not learn; take ftrl, say")
+            return
+        if not isinstance(self.traffic, ClickTraffic):
+            raise ValueError(
+                f"predictor.kind = {self.predictor.kind} learns from features, and traffic.source = "
+                f"{self.traffic.source} has none: use click_world"
+            )
+        terms = self.learning or LearningTable()
+        if terms.update and self.market.outcomes == "expected":
+            raise ValueError(
+                "market.outcomes = expected shows the true rates to who learns from outcomes: make it sampled, or "
+                "set learning.update = false"
+            )
 
     @property
     def size(self) -> int:

@@ -12,8 +12,10 @@ from adsim.kernels.settlement import CLICK, CONVERSION, EXPOSURE
 from adsim.kernels.tiles import tile_width
 from adsim.kernels.traffic import CONSTANT, DIMENSIONS, LOGNORMAL, UNIFORM
 from adsim.market.distributions import Constant, Distribution, LogNormal, Uniform
-from adsim.market.scenario import CampaignTable, ContextualTraffic, Scenario
-from adsim.market.world import CONTEXTUAL, INDEPENDENT, Phases, Scratch, Stream, Truth, World
+from adsim.market.scenario import CampaignTable, ContextualTraffic, IndependentTraffic, Scenario
+from adsim.market.world import CONTEXTUAL, INDEPENDENT, LAID, Laid, Phases, Scratch, Stream, Truth, World
+from adsim.predictors.distortion import ErrorModel
+from adsim.predictors.oracle import Oracle
 from adsim.types import Floats
 
 CHARGE_ON = {"exposure": EXPOSURE, "click": CLICK, "conversion": CONVERSION}
@@ -59,7 +61,7 @@ class Seeds:
     def uniforms(self, trait: int, count: int) -> Floats:
         """One draw per campaign, (E, count)."""
         values = np.empty((self.keys.size, count))
-        fill_uniforms(self.streams(_TRAITS + trait, 1)[:, 0], values)
+        fill_uniforms(self.streams(_TRAITS + trait, 1)[:, 0], 0, values)
         return values
 
     def normals(self, trait: int, count: int) -> Floats:
@@ -120,7 +122,7 @@ def per_campaign(
     return values
 
 
-def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
+def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid) -> World:
     """The compiled traffic's parameters."""
     shape = len(seeds), scenario.size
     traffic = scenario.traffic
@@ -133,15 +135,14 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         noises, basket = (traffic.ctr_noise, traffic.cvr_noise), traffic.basket
         has_experience = traffic.experience is not None
         experience = _experience(traffic)
-    else:
+    elif isinstance(traffic, IndependentTraffic):
         amounts = _compiled(traffic.value)
-    normals = np.stack([seeds.normals(Trait.BIAS + k, scenario.size).ravel() for k in range(2)])
-    errors = scenario.predictor.create().errors(normals)
+    errors = _errors(scenario, seeds)
     perfect = not (
         errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
     )
     return World(
-        source=CONTEXTUAL if contextual else INDEPENDENT,
+        source=CONTEXTUAL if contextual else LAID if laid.ctr.size else INDEPENDENT,
         keys=seeds.streams(0, Stream.COUNT),
         value=traits.value.astype(np.float32),
         ctr_bias=traits.ctr_bias.astype(np.float32),
@@ -163,7 +164,15 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         ctr_error_bias=errors.ctr_bias.reshape(shape).astype(np.float32),
         cvr_error_bias=errors.cvr_bias.reshape(shape).astype(np.float32),
         charge_on=CHARGE_ON[scenario.auction.charge],
+        laid=laid,
     )
+
+
+def _errors(scenario: Scenario, seeds: Seeds) -> ErrorModel:
+    """What distorts the truth; nothing where predictors learn."""
+    normals = np.stack([seeds.normals(Trait.BIAS + k, scenario.size).ravel() for k in range(2)])
+    predictor = Oracle() if scenario.predictor.learns else scenario.predictor.create()
+    return predictor.errors(normals)
 
 
 def make_tiles(world: World) -> Tiles:
@@ -176,7 +185,8 @@ def make_tiles(world: World) -> Tiles:
         return np.ones(shape, np.float32)
 
     truth = Truth(ones(), ones(), ones())
-    pctr, pcvr = (ones(), ones()) if world.has_errors else (truth.ctr, truth.cvr)
+    apart = world.has_errors or world.laid.pctr.size > 0
+    pctr, pcvr = (ones(), ones()) if apart else (truth.ctr, truth.cvr)
     width = shape[1]
     scratch = Scratch(
         pctr,

@@ -12,7 +12,7 @@ from adsim.kernels import traffic
 from adsim.kernels.jit import inline
 from adsim.kernels.settlement import CONVERSION
 
-CONTEXTUAL, INDEPENDENT = range(2)
+CONTEXTUAL, INDEPENDENT, LAID = range(3)
 """Sources of traffic."""
 
 Singles = NDArray[np.float32]
@@ -27,6 +27,24 @@ class Phases(NamedTuple):
     """Factor on the value of a conversion; (P,)."""
     price: Singles
     """Factor on the posted competing bid; (P,)."""
+
+
+class Laid(NamedTuple):
+    """Traffic laid out ahead, from where features are drawn and predictors asked; of E markets, W opportunities.
+
+    Without rows where traffic is drawn tile by tile; predictions and quality without where nobody has learned.
+    """
+
+    first: NDArray[np.int64]
+    """The opportunity in the first column; (1,)."""
+    ctr: Singles
+    """True rates; (E, N, W), of one market (N, W)."""
+    cvr: Singles
+    pctr: Singles
+    """Predicted rates; a negative one keeps an ad that cannot be shown yet out of the auction."""
+    pcvr: Singles
+    quality: Singles
+    """What exploration multiplies scores with."""
 
 
 class World(NamedTuple):
@@ -62,6 +80,7 @@ class World(NamedTuple):
     ctr_error_bias: Singles
     cvr_error_bias: Singles
     charge_on: int
+    laid: Laid
 
 
 class Stream:
@@ -124,6 +143,14 @@ def world_of(world, e):
         world.ctr_error_bias[e],
         world.cvr_error_bias[e],
         world.charge_on,
+        Laid(
+            world.laid.first,
+            world.laid.ctr[e],
+            world.laid.cvr[e],
+            world.laid.pctr[e],
+            world.laid.pcvr[e],
+            world.laid.quality[e],
+        ),
     )
 
 
@@ -133,6 +160,8 @@ def fill_tile(world, truth, scratch, candidates, first, width):
     count = world.value.size
     if world.source == CONTEXTUAL:
         _contextual(world, truth, scratch, candidates.experience, first, count, width)
+    elif world.source == LAID:
+        _take(world, truth, scratch, candidates.quality, first, width)
     else:
         kind, a, b = world.amounts
         traffic.independent_amounts(
@@ -159,7 +188,7 @@ def fill_tile(world, truth, scratch, candidates, first, width):
             width,
         )
     else:
-        traffic.predict_exactly(truth, candidates.value, count, width)
+        traffic.predicted_values(scratch.pctr, scratch.pcvr, truth.amount, candidates.value, count, width)
     if world.charge_on == CONVERSION:
         traffic.conversion_rates(scratch.pctr, scratch.pcvr, candidates.rate, count, width)
     if world.has_posted:
@@ -193,4 +222,17 @@ def _contextual(world, truth, scratch, experience, first, count, width):
             keys[BASKET], sigma, constant, first, world.value, scratch.basket, truth.amount, scratch.bound, width
         )
     elif world.phases.value.size > 0:
+        traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
+
+
+@inline
+def _take(world, truth, scratch, quality, first, width):
+    """A tile of traffic that was laid out ahead."""
+    laid, column = world.laid, first - world.laid.first[0]
+    traffic.take_columns(laid.ctr, column, truth.ctr, width)
+    traffic.take_columns(laid.cvr, column, truth.cvr, width)
+    traffic.take_columns(laid.pctr, column, scratch.pctr, width)
+    traffic.take_columns(laid.pcvr, column, scratch.pcvr, width)
+    traffic.take_columns(laid.quality, column, quality, width)
+    if world.phases.value.size > 0:
         traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
