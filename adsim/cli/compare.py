@@ -1,6 +1,7 @@
-"""``adsim compare``: mechanisms, or agents, on the same seeds."""
+"""``adsim compare``: mechanisms, agents or predictors on the same seeds."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -20,9 +21,11 @@ from adsim.cli.options import (
     split,
 )
 from adsim.cli.saving import save, saved
+from adsim.errors import AdsimError
 
 if TYPE_CHECKING:
     from adsim.experiments.compare import Comparison
+    from adsim.market.scenario import Scenario
 
 COMPARED = (
     "welfare",
@@ -34,6 +37,17 @@ COMPARED = (
     "roi_shortfall",
     "stock_overshoot",
 )
+OF_PREDICTORS = (
+    "welfare",
+    "revenue",
+    "surplus",
+    "roi_violations",
+    "roi_shortfall",
+    "excess_log_loss",
+    "calibration_all",
+    "calibration",
+)
+NOTE = "* the interval of the difference excludes 0."
 ONE_AUCTION = {"second_price", "gsp", "vcg"}
 """With one slot these are the same rule."""
 
@@ -47,6 +61,13 @@ def compare_(
     agents: Annotated[
         str | None, typer.Option(metavar="X,Y:KEY=VALUE", help="Compare agents, each bidding for every campaign.")
     ] = None,
+    predictors: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y:KEY=VALUE", help="Compare predictors, under each of the mechanisms given."),
+    ] = None,
+    vary: Annotated[
+        Literal["mechanism", "predictor"], typer.Option(help="What to compare where no names are given.")
+    ] = "mechanism",
     seed: Seed = 0,
     seeds: Seeds = 20,
     changes: Changes = [],  # noqa: B006
@@ -54,11 +75,17 @@ def compare_(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Compare mechanisms, or agents, on the same seeds."""
+    """Compare mechanisms, agents or predictors on the same seeds."""
     from adsim.experiments import figures
     from adsim.experiments.compare import compare
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
+    if predictors is not None or vary == "predictor":
+        if agents is not None:
+            raise AdsimError("--agents and predictors are both to be compared: choose one.")
+        names = [None if text is None else split(text) for text in (mechanisms, predictors)]
+        _compare_predictors(market, *names, seed, seeds, workers, folder, as_json)
+        return
     with console.progress("markets") as progress:
         found = compare(
             market,
@@ -79,15 +106,51 @@ def compare_(
         console.show(_comparison_table(found), *_comparison_notes(found), *saved(folder))
 
 
-def _comparison_table(comparison: "Comparison") -> Table:
+def _compare_predictors(
+    market: "Scenario",
+    mechanisms: list[str] | None,
+    predictors: list[str] | None,
+    seed: int,
+    seeds: int,
+    workers: int,
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """What prediction errors change, a table per mechanism."""
+    from adsim.experiments import prediction_error_figures
+    from adsim.experiments.prediction_errors import joined, prediction_errors
+
+    with console.progress("markets") as progress:
+        found = prediction_errors(
+            market,
+            mechanisms=mechanisms,
+            predictors=predictors,
+            seeds=seeds,
+            first_seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    if folder:
+        tables = {name: joined(found, name) for name in ("runs", "campaigns", "table", "differences")}
+        facts = {"scenario": market.model_dump(mode="json"), "seeds": next(iter(found.values())).seeds}
+        save(folder, tables, {"prediction_errors": prediction_error_figures.prediction_errors(found)}, facts)
+    if as_json:
+        console.print_json(**{name: each.summary() for name, each in found.items()})
+    else:
+        console.show(*(_comparison_table(each, OF_PREDICTORS) for each in found.values()), NOTE, *saved(folder))
+
+
+def _comparison_table(comparison: "Comparison", metrics: tuple[str, ...] = COMPARED) -> Table:
     """A block per metric: means of all variants, and their paired differences to the baseline."""
     summary, baseline = comparison.summary(), comparison.baseline
     means, differences = summary["variants"], summary["differences"]
     count = len(comparison.seeds)
-    title = f"{comparison.scenario.name}: means over {count} seeds, differences to {baseline} on the same seeds"
+    name, auction = comparison.scenario.name, comparison.scenario.auction.mechanism
+    market = f"{name}, {auction}" if comparison.varied == "predictor" else name
+    title = f"{market}: means over {count} seeds, differences to {baseline} on the same seeds"
     headings = ["", comparison.varied, "mean", "95 % interval", "difference", "95 % interval", ""]
     table = console.grid(title, headings, left=2)
-    for metric in COMPARED:
+    for metric in metrics:
         weightless = metric == "weighted_objective" and comparison.scenario.auction.beta == 0
         if weightless or not any(means[variant][metric]["mean"] for variant in means):
             continue
@@ -103,7 +166,7 @@ def _comparison_table(comparison: "Comparison") -> Table:
 
 def _comparison_notes(comparison: "Comparison") -> list[str]:
     """What else a reader must know: marks, variants that coincide, mechanisms that were left out."""
-    notes = ["* the interval of the difference excludes 0."] if len(comparison.variants) > 1 else []
+    notes = [NOTE] if len(comparison.variants) > 1 else []
     for group in _coinciding(comparison):
         why = ": with one slot they are one auction" if ONE_AUCTION.issuperset(group) else " on every seed"
         notes.append(f"{', '.join(group[:-1])} and {group[-1]} coincide{why}.")

@@ -108,7 +108,9 @@ def draw_tables(
     segment, device = cross("segment", "category") + cross("segment", "advertiser"), cross("device", "advertiser")
     page, hour = cross("page", "category"), cross("hour", "category")
     triple = draw.table(share["segment"], share["device"], share["category"])[..., catalogue.category]
-    both = segment[:, :, None] + device[:, None] + main["segment"][:, :, None, None] + main["device"][:, None, :, None]
+    both = (
+        segment[:, :, None] + device[:, None] + main["segment"][:, :, None, None] + main["device"][:, None, :, None]
+    )
     both = both + main["ad"][:, None, None, :]
     both = both + (main["category"][:, of["category"]] + main["advertiser"][:, of["advertiser"]])[:, None, None]
     both[0] += traffic.triple * triple[0] + _content(traffic, draw, catalogue, share)[:, None]

@@ -69,9 +69,7 @@ class ClickWorld:
             np.zeros(traffic.categories, np.float32),
             np.zeros(traffic.categories, np.float32),
         )
-        self._tables: ClickTables = draw_tables(
-            traffic, seed, catalogue, draw_people(traffic, seed), opportunities
-        )
+        self._tables: ClickTables = draw_tables(traffic, seed, catalogue, draw_people(traffic, seed), opportunities)
         self._set_intercepts(ads, opportunities)
 
     def _set_intercepts(self, ads: int, opportunities: int) -> None:

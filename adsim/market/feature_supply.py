@@ -1,7 +1,5 @@
 """Traffic laid out ahead of a tick: true rates of worlds with features, and what predictors make of the features."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +12,7 @@ from adsim.market.learning_table import LearningTable
 from adsim.market.scenario import Scenario
 from adsim.market.tally import COLUMNS, tally_candidates, tally_shown
 from adsim.market.world import Laid
+from adsim.predictors.features import Ads
 from adsim.types import Floats
 
 CHUNK = 1024
@@ -35,15 +34,15 @@ class FeatureSupply:
         Of all markets.
     traffic : ClickTraffic
         Its traffic.
-    seeds : sequence of int
+    seeds : array (E,)
         Of the markets.
     """
 
-    def __init__(self, scenario: Scenario, traffic: ClickTraffic, seeds: Sequence[int]) -> None:
+    def __init__(self, scenario: Scenario, traffic: ClickTraffic, seeds: NDArray[np.uint64]) -> None:
         self._scenario, self._seeds, self._learns = scenario, seeds, scenario.predictor.learns
         self._hours = 24 * traffic.days / scenario.market.opportunities
         opportunities, size = scenario.market.opportunities, scenario.size
-        self.worlds = [ClickWorld(traffic, seed, size, opportunities) for seed in seeds]
+        self.worlds = [ClickWorld(traffic, int(seed), traffic.ads, opportunities) for seed in seeds]
         self.width = int(np.diff(tick_bounds(traffic_share(scenario), opportunities)).max())
         """The most opportunities that can be laid out at once (W)."""
         shape = len(seeds), size, self.width
@@ -68,11 +67,12 @@ class FeatureSupply:
 
     def _make(self, world: ClickWorld, seed: int) -> Learning:
         """The predictors of one market, fitted on its earlier log."""
-        terms = self._scenario.learning or LearningTable()
-        learning = Learning(terms, self._scenario.predictor.create(), world.ads, world.entry, seed)
+        terms, size = self._scenario.learning or LearningTable(), self._scenario.size
+        ads = Ads(world.schema, world.ads.ids[:size], world.ads.numbers[:size])
+        learning = Learning(terms, self._scenario.predictor.create(), ads, world.entry[:size], int(seed))
         if terms.before:
-            log = draw_log(world, terms.before)
-            learning.fit(Log(log.rows, log.click, log.conversion, log.delay))
+            log, _ = draw_log(world, terms.before, first=-terms.before)
+            learning.fit(Log(log.rows, log.clicks > 0, log.conversions > 0, log.delay))
         return learning
 
     def lay(self, first: int, last: int) -> None:
@@ -96,7 +96,7 @@ class FeatureSupply:
             laid[e, :, columns] = filled
 
     def learn(self, tick: int, worth: Floats) -> None:
-        """Teach the predictors what the tick that is laid out has shown; ``worth`` (E, N) are scores per pCTR * pCVR."""
+        """Teach the predictors what the tick that lies here has shown; ``worth`` (E, N): scores per pCTR * pCVR."""
         first, last = self._lying
         order = np.arange(first, last) % self.width
         for e, learning in enumerate(self.learning):
@@ -137,7 +137,7 @@ class FeatureSupply:
         ad: NDArray[np.int64],
         slots: int,
     ) -> Floats:
-        """Probability that an ad is shown: explore / ads, and the rest where it is among the best without exploration.
+        """Probability that an ad is shown: explore / ads, and the rest where it is among the best anyway.
 
         Exact with one slot and multipliers that do not change within the tick; derived here.
         """

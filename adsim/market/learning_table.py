@@ -19,7 +19,7 @@ class LearningTable(BaseModel):
     """Learn from what was shown with weights 1 / propensity, on average 1."""
     conversion: str = ""
     """Predictor of conversions, `name` or `name:key=value`; the same as that of clicks unless given."""
-    window: float = Field(0.0, ge=0)
+    window: float = Field(24.0, ge=0)
     """Hours for which a click's conversion is waited for; what comes later counts as none."""
 
     @field_validator("conversion")

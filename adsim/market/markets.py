@@ -256,7 +256,7 @@ class Markets:
         return keys
 
     def laid_ranges(self) -> Iterator[tuple[int, int]]:
-        """The period's opportunities in parts, first and last of each, whose traffic can be drawn when it is yielded."""
+        """Parts of the period, first and last opportunity of each, whose traffic can be drawn when it is yielded."""
         opportunities = self.scenario.market.opportunities
         width = self.features.width if self.features else opportunities
         for first in range(0, opportunities, width):

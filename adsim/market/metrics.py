@@ -61,10 +61,11 @@ def summarize(constraints: Constraints, totals: Totals, beta: float, offered: in
     -------
     dict
         welfare (value won), liquid_welfare, user_experience, weighted_objective (liquid welfare + beta * user
-        experience), revenue, surplus (value less spend), conversions, sell_through (share of slots sold), roi_violations (share of campaigns
-        with a target that miss it by more than 2 %), roi_shortfall (value missing from targets over value due for
-        what was spent), stock_overshoot (largest, relative), stock_use and budget_use (means), calibration (predicted
-        over realised value of what was shown). NaN where no campaign has such a constraint.
+        experience), revenue, surplus (value less spend), conversions, sell_through (share of slots sold),
+        roi_violations (share of campaigns with a target that miss it by more than 2 %), roi_shortfall (value missing
+        from targets over value due for what was spent), stock_overshoot (largest, relative), stock_use and
+        budget_use (means), calibration (predicted over realised value of what was shown). NaN where no campaign has
+        such a constraint.
     """
     liquid = float(liquid_value(constraints, totals).sum())
     experience = float(totals.experience.sum())

@@ -24,6 +24,11 @@ class Learner(ABC):
     schema: Schema
     """Of the rows that it has begun with."""
 
+    @property
+    def explores(self) -> bool:
+        """Whether `sample_grid` differs from `predict_grid`."""
+        return False
+
     @abstractmethod
     def begin(self, schema: Schema, seed: int = 0) -> Self:
         """Forget everything; initial weights are drawn from the seed."""
@@ -74,6 +79,13 @@ class Learner(ABC):
         count, size = len(contexts), len(ads)
         opportunity, ad = np.tile(np.arange(count), size), np.repeat(np.arange(size), count)
         out[:, :count] = self.predict_proba(pair(contexts, opportunity, ads, ad)).reshape(size, count)
+
+    def sample_grid(self, contexts: Contexts, ads: Ads, key: int, first: int, out: Singles) -> None:
+        """Probabilities drawn from what is believed of them, in place of the best guess; as `predict_grid`.
+
+        Draws are addressed by key, number of the opportunity, ``first`` being that of the first, and ad.
+        """
+        self.predict_grid(contexts, ads, out)
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
