@@ -105,6 +105,10 @@ class ClickWorld:
         fill_delays(self._tables, np.asarray(opportunity, np.int64), np.asarray(ad, np.int64), hours)
         return hours
 
+    def key(self, stream: int) -> np.uint64:
+        """Of a random stream."""
+        return np.uint64(self._tables.keys[stream])
+
     def times(self, opportunity: NDArray[np.integer]) -> NDArray[np.float64]:
         """Hours since the period began, (n,)."""
         return np.asarray((np.asarray(opportunity) + 0.5) * self._tables.hours)
