@@ -42,6 +42,15 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "predictors": {
         "oracle": "adsim.predictors.oracle:Oracle",
         "noise": "adsim.predictors.noise:LogNormalNoise",
+        "deepfm": "adsim.predictors.deep.deepfm:DeepFM",
+        "autoint": "adsim.predictors.deep.autoint:AutoInt",
+        "gdcn": "adsim.predictors.deep.gdcn:GDCN",
+        "finalmlp": "adsim.predictors.deep.finalmlp:FinalMLP",
+        "pooling": "adsim.predictors.deep.pooling:Pooling",
+        "din": "adsim.predictors.deep.din:Din",
+        "dien": "adsim.predictors.deep.dien:Dien",
+        "tin": "adsim.predictors.deep.tin:Tin",
+        "sdim": "adsim.predictors.deep.sdim:Sdim",
     },
     "logs": {
         "theta": "adsim.logs.theta:ThetaLog",
