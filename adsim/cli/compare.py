@@ -83,8 +83,8 @@ def compare_(
     if predictors is not None or vary == "predictor":
         if agents is not None:
             raise AdsimError("--agents and predictors are both to be compared: choose one.")
-        names = [None if text is None else split(text) for text in (mechanisms, predictors)]
-        _compare_predictors(market, *names, seed, seeds, workers, folder, as_json)
+        named, shown = (None if text is None else split(text) for text in (mechanisms, predictors))
+        _compare_predictors(market, named, shown, seed, seeds, workers, folder, as_json)
         return
     with console.progress("markets") as progress:
         found = compare(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adsim import registry
-from adsim.kernels.counter import fill_uniforms, mix, stream
+from adsim.kernels.counter import fill_streams, fill_uniforms, mix
 from adsim.market.learning_table import LearningTable
 from adsim.predictors.features import Ads, Contexts, Rows, Singles, pair
 from adsim.predictors.learner import Learner
@@ -78,7 +78,8 @@ class Learning:
     def __init__(self, terms: LearningTable, learner: Learner, ads: Ads, entry: NDArray[np.int64], seed: int) -> None:
         self.terms, self._ads, self._entry = terms, ads, entry
         self._order = np.argsort(entry, kind="stable")
-        self._chance, self._choice, self._posterior = (stream(mix(np.uint64(seed)), _STREAM + k) for k in range(3))
+        self._keys = np.empty((1, 3), np.uint64)
+        fill_streams(np.array([mix(np.uint64(seed))], np.uint64), _STREAM, self._keys)
         other = terms.conversion
         self.click = learner.begin(ads.schema, seed)
         same = type(learner)(**learner.parameters())
@@ -102,7 +103,7 @@ class Learning:
         self.conversion.predict_grid(contexts, self._ads, pcvr)
         quality[:] = 1
         if self.click.explores:
-            self.click.sample_grid(contexts, self._ads, int(self._posterior), first, quality)
+            self.click.sample_grid(contexts, self._ads, int(self._keys[0, 2]), first, quality)
             quality /= pctr
         if self.terms.explore > 0:
             chosen = self.explored(first, len(contexts))
@@ -113,7 +114,7 @@ class Learning:
     def explored(self, first: int, count: int) -> NDArray[np.int64]:
         """The ad that exploration puts first in each opportunity, -1 where it leaves the auction alone; (count,)."""
         draws = np.empty((2, count))
-        fill_uniforms(np.array([self._chance, self._choice]), first, draws)
+        fill_uniforms(self._keys[0, :2], first, draws)
         present = self.present(first, count)
         chosen = self._order[np.minimum((draws[1] * present).astype(np.int64), np.maximum(present - 1, 0))]
         return np.where((draws[0] < self.terms.explore) & (present > 0), chosen, -1)
