@@ -145,10 +145,10 @@ class FeatureSupply:
         if explore == 0:
             return np.ones(ad.size)
         first, count = int(laid.first[0]), self._lying[1] - self._lying[0]
-        score = worth[:, None] * (laid.pctr * laid.pcvr * laid.quality)[:, :count]
-        chosen = learning.explored(first, count)
+        quality, chosen = laid.quality[:, :count].copy(), learning.explored(first, count)
         lucky = np.flatnonzero(chosen >= 0)
-        score[chosen[lucky], lucky] /= EXPLORED
-        last_shown = np.partition(score, -min(slots, len(score)), axis=0)[-min(slots, len(score))]
-        best = score[ad, opportunity] >= last_shown[opportunity]
+        quality[chosen[lucky], lucky] /= EXPLORED
+        score = worth[:, None] * (laid.pctr * laid.pcvr)[:, :count] * quality
+        ranked = np.argsort(-score, axis=0, kind="stable")[:slots, opportunity]
+        best = (ranked == ad).any(axis=0)
         return np.asarray(explore / learning.present(first, count)[opportunity] + (1 - explore) * best)
