@@ -1,4 +1,4 @@
-"""The click world of a seed: contexts and ads with features for predictors, and the true rates, which they never get."""
+"""The click world of a seed: features for predictors, and the true rates, which they never get."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +69,7 @@ class ClickWorld:
             np.zeros(traffic.categories, np.float32),
             np.zeros(traffic.categories, np.float32),
         )
-        self._tables: ClickTables = draw_tables(
-            traffic, seed, catalogue, draw_people(traffic, seed), opportunities
-        )
+        self._tables: ClickTables = draw_tables(traffic, seed, catalogue, draw_people(traffic, seed), opportunities)
         self._set_intercepts(ads, opportunities)
 
     def _set_intercepts(self, ads: int, opportunities: int) -> None:
