@@ -70,7 +70,7 @@ class NaiveLinear:
 class NaiveFtrl(NaiveLinear):
     def __init__(self, alpha: float, beta: float, l1: float, l2: float) -> None:
         super().__init__()
-        self.alpha, self.beta, self.l1, self.l2 = F(alpha), F(beta), F(l1), F(l2)
+        self.speed, self.beta, self.l1, self.l2 = F(1 / alpha), F(beta), F(l1), F(l2)
         self.z: dict[int, Any] = {}
         self.n: dict[int, Any] = {}
 
@@ -79,11 +79,11 @@ class NaiveFtrl(NaiveLinear):
         for _, slot, x in [(-1, -1, F(1)), *row]:
             g = error * x
             n, w, z = self.n.get(slot, F(0)), self.w.get(slot, F(0)), self.z.get(slot, F(0))
-            sigma = (np.sqrt(n + g * g) - np.sqrt(n)) / self.alpha
+            sigma = (np.sqrt(n + g * g) - np.sqrt(n)) * self.speed
             z, n = z + (g - sigma * w), n + g * g
             self.z[slot], self.n[slot], self.w[slot] = z, n, F(0)
             if abs(z) > self.l1:
-                rate = (self.beta + np.sqrt(n)) / self.alpha + self.l2
+                rate = (self.beta + np.sqrt(n)) * self.speed + self.l2
                 self.w[slot] = -(z - np.sign(z) * self.l1) / rate
 
 

@@ -19,8 +19,8 @@ WEIGHT, Z, SQUARES, ROOT = range(4)
 class Rule(NamedTuple):
     """Float32 each."""
 
-    alpha: Any
-    """Learning rate."""
+    speed: Any
+    """Inverse of the learning rate alpha."""
     beta: Any
     """Smooths the learning rate of rare features."""
     l1: Any
@@ -58,8 +58,8 @@ def _move(row, gradient, rule):
     """
     squares = row[SQUARES] + gradient * gradient
     root = np.sqrt(squares)
-    z = row[Z] + (gradient - (root - row[ROOT]) / rule.alpha * row[WEIGHT])
+    z = row[Z] + (gradient - (root - row[ROOT]) * rule.speed * row[WEIGHT])
     row[WEIGHT] = (
-        (np.copysign(rule.l1, z) - z) / ((rule.beta + root) / rule.alpha + rule.l2) if abs(z) > rule.l1 else ZERO
+        (np.copysign(rule.l1, z) - z) / ((rule.beta + root) * rule.speed + rule.l2) if abs(z) > rule.l1 else ZERO
     )
     row[Z], row[SQUARES], row[ROOT] = z, squares, root

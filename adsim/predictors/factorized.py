@@ -5,7 +5,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from adsim.errors import AdsimError
 from adsim.kernels.factorization import Adagrad
 from adsim.predictors.checks import require_between, require_count, require_positive
 from adsim.predictors.encoding import Encoder
@@ -13,7 +12,6 @@ from adsim.predictors.features import Rows, Schema
 from adsim.predictors.hashed import Hashed
 from adsim.predictors.learner import check_labels
 
-FACTORS = 4, 8, 16
 MOST_EPOCHS = 10
 """With rows to stop by, unless `epochs` says otherwise."""
 
@@ -24,7 +22,7 @@ class Factorized(Hashed):
     Parameters
     ----------
     factors : int
-        Length of a vector: 4, 8 or 16.
+        Length of a vector, 1 to 256; multiples of 8 are fastest.
     rate : float
         Learning rate of Adagrad, whose sums begin at 1.
     l2 : float
@@ -58,9 +56,8 @@ class Factorized(Hashed):
         history: bool = True,
         bits: int = 18,
     ) -> None:
-        if factors not in FACTORS:
-            raise AdsimError(f"factors = {factors}: must be one of {FACTORS}.")
-        self.factors, self.rate, self.l2 = factors, require_positive("rate", rate), require_between("l2", l2, 0)
+        self.factors, self.rate = require_count("factors", factors, 1, 256), require_positive("rate", rate)
+        self.l2 = require_between("l2", l2, 0)
         self.spread = require_between("spread", spread, 0)
         self.epochs = None if epochs is None else require_count("epochs", epochs)
         self.patience, self.history = require_count("patience", patience), history
@@ -110,9 +107,9 @@ class Factorized(Hashed):
         self.table[self.code.unknown, 2 : 2 + k] = 0
 
     @property
-    def _shape(self) -> tuple[int, ...]:
-        """Tells a kernel the number of factors when it is compiled."""
-        return (0,) * self.factors
+    def _length(self) -> np.uint64:
+        """The number of factors as kernels take it."""
+        return np.uint64(self.factors)
 
     @property
     def _rule(self) -> Adagrad:

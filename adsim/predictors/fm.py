@@ -33,12 +33,12 @@ class FactorizationMachine(Factorized):
             np.empty(len(encoded.slots), np.float32),
             np.empty((len(encoded.slots), self.factors), np.float32),
         )
-        sum_factors(*encoded, self.table, self._shape, start, logits, sums, np.empty(self.factors, np.float32))
+        sum_factors(*encoded, self.table, self._length, start, logits, sums, np.empty(self.factors, np.float32))
         return logits, sums
 
     def _learn(self, encoded: Encoded, labels: Singles, weights: Singles) -> None:
         total, squares = np.empty((2, self.factors), np.float32)
-        learn_factors(*encoded, labels, weights, self.table, self._rule, self._shape, total, squares)
+        learn_factors(*encoded, labels, weights, self.table, self._rule, self._length, total, squares)
 
     def _predict(self, encoded: Encoded, out: Singles) -> None:
         out[:], _ = self._sum(encoded, self.table[-1, 0])

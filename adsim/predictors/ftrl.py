@@ -56,5 +56,5 @@ class FollowTheRegularizedLeader(Linear):
         self.table = np.zeros((2**self.bits + 1, 4), np.float32)
 
     def _learn(self, encoded: Encoded, labels: Singles, weights: Singles) -> None:
-        rule = Rule(*(np.float32(number) for number in (self.alpha, self.beta, self.l1, self.l2)))
+        rule = Rule(*(np.float32(number) for number in (1 / self.alpha, self.beta, self.l1, self.l2)))
         learn_ftrl(encoded.slots, encoded.values, labels, weights, self.table, rule)

@@ -30,7 +30,7 @@ class FieldWeightedMachine(Factorized):
         )
         of_ad, ad = self._sum(self.code.ads(ads), self.code.side_fields(AD), np.float32(0))
         mixed = np.empty((len(contexts), theirs.size, self.factors), np.float32)
-        mix_fields(context[:, mine], np.ascontiguousarray(self.strength[np.ix_(mine, theirs)]), self._shape, mixed)
+        mix_fields(context[:, mine], np.ascontiguousarray(self.strength[np.ix_(mine, theirs)]), self._length, mixed)
         grid = out[:, : len(contexts)]
         add_outer(of_context, of_ad, grid)
         width = theirs.size * self.factors
@@ -56,14 +56,14 @@ class FieldWeightedMachine(Factorized):
         count, shape = len(encoded.slots), (len(self.strength), self.factors)
         logits, vectors = np.empty(count, np.float32), np.empty((count, *shape), np.float32)
         scratch = np.empty(shape, np.float32)
-        sum_fields(*encoded, fields, self.table, start, self.strength, self._shape, logits, vectors, scratch)
+        sum_fields(*encoded, fields, self.table, start, self.strength, self._length, logits, vectors, scratch)
         return logits, vectors
 
     def _learn(self, encoded: Encoded, labels: Singles, weights: Singles) -> None:
         vectors, mixed = np.empty((2, len(self.strength), self.factors), np.float32)
         learn_fields(
-            *encoded, self._fields, labels, weights, self.table, self.strength, self.squares, self._rule, self._shape,
-            vectors, mixed,
+            *encoded, self._fields, labels, weights, self.table, self.strength, self.squares, self._rule,
+            self._length, vectors, mixed,
         )  # fmt: skip
 
     def _predict(self, encoded: Encoded, out: Singles) -> None:
