@@ -75,6 +75,26 @@ class Learner(ABC):
         opportunity, ad = np.tile(np.arange(count), size), np.repeat(np.arange(size), count)
         out[:, :count] = self.predict_proba(pair(contexts, opportunity, ads, ad)).reshape(size, count)
 
+    @property
+    def explores(self) -> bool:
+        """Whether `sample_grid` differs from `predict_grid`."""
+        return False
+
+    def sample_grid(self, contexts: Contexts, ads: Ads, key: int, first: int, out: Singles) -> None:
+        """Probabilities drawn from what the learner believes, for Thompson sampling; predictions unless it explores.
+
+        Parameters
+        ----------
+        contexts, ads : Contexts, Ads
+        key : int
+            Of the market's randomness; 64 bits.
+        first : int
+            Number of the first opportunity: the draw for an ad and an opportunity depends on key, ad and its number.
+        out : float32 array (ads, opportunities)
+            Filled.
+        """
+        self.predict_grid(contexts, ads, out)
+
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, by name."""
