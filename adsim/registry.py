@@ -42,6 +42,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "predictors": {
         "oracle": "adsim.predictors.oracle:Oracle",
         "noise": "adsim.predictors.noise:LogNormalNoise",
+        "constant": "adsim.predictors.constant:Constant",
+        "ftrl": "adsim.predictors.ftrl:FollowTheRegularizedLeader",
+        "bayes": "adsim.predictors.bayes:BayesianLogistic",
+        "fm": "adsim.predictors.fm:FactorizationMachine",
+        "fwfm": "adsim.predictors.fwfm:FieldWeightedMachine",
         "deepfm": "adsim.predictors.deep.deepfm:DeepFM",
         "autoint": "adsim.predictors.deep.autoint:AutoInt",
         "gdcn": "adsim.predictors.deep.gdcn:GDCN",

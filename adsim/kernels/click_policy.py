@@ -10,8 +10,8 @@ from adsim.kernels.jit import jit
 def choose_ads(key, first, history, category, popularity, entry, recent, mass, ad, propensity):
     """An ad for each of consecutive opportunities, of those that have entered.
 
-    With probability ``recent`` one of the history's behaviours is drawn, and an ad of its category, else an ad of any;
-    in proportion to popularity. Where no ad of that category has entered, it is one of any, too.
+    With probability ``recent`` one of the history's behaviours is drawn, and an ad of its category, else an ad of
+    any; in proportion to popularity. Where no ad of that category has entered, it is one of any, too.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """An offline click log of a click world: what one policy showed, and what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ class ClickLog:
 
     def take(self, which: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "ClickLog":
         """Some of the impressions."""
-        arrays = (self.opportunity, self.ad, self.time, self.clicks, self.conversions, self.delay, self.propensity)
-        return ClickLog(self.rows.take(which), *(array[which] for array in arrays))
+        arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        return ClickLog(self.rows.take(which), **{name: array[which] for name, array in arrays.items()})
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,10 @@ def draw_people(traffic: ClickTraffic, seed: int) -> People:
     segment = _generator(seed, 4).integers(traffic.segments, size=traffic.users).astype(np.int16)
     favourites = _generator(seed, 5).integers(traffic.categories, size=(traffic.users, FAVOURITES)).astype(np.int16)
     names, counts = ("user", "page", "device"), (traffic.users, traffic.pages, traffic.devices)
-    share = {n: np.bincount(c, minlength=k) / CHANCES for n, c, k in zip(names, chances, counts, strict=True)}
-    share["segment"] = np.bincount(segment, share["user"], traffic.segments)
+    share: dict[str, Floats] = {
+        n: np.bincount(c, minlength=k) / CHANCES for n, c, k in zip(names, chances, counts, strict=True)
+    }
+    share["segment"] = _shares(segment, share["user"], traffic.segments)
     share["hour"] = np.full(24, 1 / 24)
     return People(chances, segment, favourites, share)
 
@@ -93,8 +95,8 @@ def draw_tables(
     draw = _Effects(seed, traffic.correlation)
     share, ads = dict(people.share), len(catalogue.category)
     share["ad"] = catalogue.popularity / catalogue.popularity.sum()
-    share["category"] = np.bincount(catalogue.category, share["ad"], traffic.categories)
-    share["advertiser"] = np.bincount(catalogue.advertiser, share["ad"], traffic.advertisers)
+    share["category"] = _shares(catalogue.category, share["ad"], traffic.categories)
+    share["advertiser"] = _shares(catalogue.advertiser, share["ad"], traffic.advertisers)
     mains = np.array([traffic.main, traffic.cvr_main]) / np.sqrt(8)
     crosses = np.array([traffic.crosses, traffic.cvr_crosses]) / np.sqrt(PAIRS)
     names = ("user", "segment", "page", "device", "hour", "ad", "advertiser", "category")
@@ -102,7 +104,7 @@ def draw_tables(
     of = {"category": catalogue.category, "advertiser": catalogue.advertiser}
 
     def cross(context: str, ad: str) -> Floats:
-        """(2, values, A)"""
+        """Of the values of a context field on ads, (2, values, A)."""
         return crosses[:, None, None] * draw.table(share[context], share[ad])[:, :, of[ad]]
 
     segment, device = cross("segment", "category") + cross("segment", "advertiser"), cross("device", "advertiser")
@@ -117,7 +119,7 @@ def draw_tables(
     hidden, walk = np.zeros((2, MOODS, ads)), np.zeros((2, STEPS if traffic.drift else 1, ads))
     hidden[0] = traffic.hidden * draw.table(np.full(MOODS, 1 / MOODS), share["ad"])[0]
     if traffic.drift:
-        walk[0] = traffic.drift / np.sqrt(STEPS) * np.cumsum(draw.normals((STEPS, ads))[0], axis=0)
+        walk = traffic.drift / np.sqrt(STEPS) * np.cumsum(draw.normals((STEPS, ads)), axis=1)
     groups = [
         both.reshape(2, -1, ads),
         main["page"][:, :, None] + page,
@@ -173,7 +175,7 @@ class _Effects:
         self._correlation = correlation
 
     def normals(self, shape: tuple[int, ...]) -> Floats:
-        """Independent standard normals, (2, \\*shape), of which the two are correlated."""
+        """Standard normals of a shape, one for clicks and one, correlated, for conversions."""
         both = self._generator.standard_normal((2, *shape))
         both[1] = self._correlation * both[0] + np.sqrt(1 - self._correlation**2) * both[1]
         return both
@@ -217,6 +219,11 @@ def _keys(seed: int, length: int) -> NDArray[np.uint64]:
     keys = np.empty((1, HISTORY + length), np.uint64)
     fill_streams(np.array([mix(np.uint64(seed))], np.uint64), _STREAM + CONTEXT, keys)
     return keys[0]
+
+
+def _shares(values: NDArray[np.integer], weights: Floats, count: int) -> Floats:
+    """Sum of the weights of each value."""
+    return np.bincount(values, weights, count).astype(np.float64)
 
 
 def _zipf(count: int, power: float) -> Floats:

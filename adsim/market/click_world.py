@@ -1,4 +1,4 @@
-"""The click world of a seed: contexts and ads with features for predictors, and the true rates, which they never get."""
+"""The click world of a seed: features for predictors, and the true rates, which they never get."""
 
 import numpy as np
 from numpy.typing import NDArray

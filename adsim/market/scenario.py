@@ -226,7 +226,13 @@ class Scenario(_Table):
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if isinstance(self.traffic, ClickTraffic) and self.traffic.ads < self.size:
+<<<<<<< HEAD
             raise ValueError(f"traffic.ads = {self.traffic.ads}: fewer than the {self.size} campaigns, each an ad")
+=======
+            raise ValueError(
+                f"traffic.ads = {self.traffic.ads}: campaigns are ads of the catalogue, {self.size} here"
+            )
+>>>>>>> f556da4
         if mechanism.pays_liquid_value:
             for number, campaign in enumerate(self.campaigns):
                 if campaign.target_roi is None and campaign.target_cpa is None:

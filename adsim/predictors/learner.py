@@ -81,9 +81,17 @@ class Learner(ABC):
         out[:, :count] = self.predict_proba(pair(contexts, opportunity, ads, ad)).reshape(size, count)
 
     def sample_grid(self, contexts: Contexts, ads: Ads, key: int, first: int, out: Singles) -> None:
-        """Probabilities drawn from what is believed of them, in place of the best guess; as `predict_grid`.
+        """Probabilities drawn from what the learner believes, for Thompson sampling; predictions unless it explores.
 
-        Draws are addressed by key, number of the opportunity, ``first`` being that of the first, and ad.
+        Parameters
+        ----------
+        contexts, ads : Contexts, Ads
+        key : int
+            Of the market's randomness; 64 bits.
+        first : int
+            Number of the first opportunity: the draw for an ad and an opportunity depends on key, ad and its number.
+        out : float32 array (ads, opportunities)
+            Filled.
         """
         self.predict_grid(contexts, ads, out)
 
