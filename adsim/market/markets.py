@@ -19,6 +19,7 @@ from adsim.kernels.counter import fill_streams
 from adsim.kernels.landscape import BINS
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
+from adsim.market.catalogue import least_bid
 from adsim.market.curve import tick_bounds, traffic_share
 from adsim.market.fleet import Fleet, Room, Terms, compile_for, lay_out, play_all
 from adsim.market.scenario import Scenario
@@ -136,8 +137,9 @@ class Markets:
             and all(table.quality.range() == (1.0, 1.0) for table in self.scenario.campaigns)
         )
         exposure = np.asarray(auction.slot_exposure)
+        reserve = max(auction.reserve, least_bid(self.scenario.traffic, self.scenario.size))
         return make_rule(
-            exposure, auction.reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32
+            exposure, reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32
         )
 
     def _facts(self) -> PublicFacts:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
+from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
 from adsim.market.phases import PhasesTable
@@ -120,11 +121,13 @@ def _source(table: Any) -> str:
 
 
 Traffic = Annotated[
-    Annotated[ContextualTraffic, Tag("contextual")] | Annotated[IndependentTraffic, Tag("independent")],
+    Annotated[ContextualTraffic, Tag("contextual")]
+    | Annotated[IndependentTraffic, Tag("independent")]
+    | Annotated[CatalogueTraffic, Tag("catalogue")],
     Discriminator(
         _source,
         custom_error_type="unknown_source",
-        custom_error_message="source must be contextual or independent",
+        custom_error_message="source must be contextual, independent or catalogue",
     ),
 ]
 
@@ -211,6 +214,10 @@ class Scenario(_Table):
         curve = self.traffic.curve
         if not isinstance(curve, str) and len(curve) != self.market.ticks:
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
+        if isinstance(self.traffic, CatalogueTraffic):
+            self.traffic.check(self.size)
+            if any(campaign.relative_stock is not None for campaign in self.campaigns):
+                raise ValueError("relative_stock is for contextual and independent traffic: give stock")
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if mechanism.pays_liquid_value:
