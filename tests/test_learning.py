@@ -218,14 +218,14 @@ def test_conversions_are_learned_when_they_are_no_longer_waited_for() -> None:
 def test_tallies_are_sums_over_candidates_and_impressions() -> None:
     generator = np.random.default_rng(0)
     true, predicted = generator.uniform(0.01, 0.99, (2, 3, 50)).astype(np.float32)
-    predicted[1, :20] = -1
+    predicted[1, :20] = 0
     shown = np.where(generator.random((50, 2)) < 0.5, 4 * 2 + 2 * generator.integers(0, 2, (50, 2)), -1).astype(
         np.int32
     )
     sums = np.zeros(len(COLUMNS))
     tally_candidates(true, predicted, 3, 50, sums)
     tally_shown(true, predicted, shown, sums)
-    there = predicted >= 0
+    there = predicted > 0
     p, q = true[there].astype(float), predicted[there].astype(float)
     opportunity, slot = np.nonzero(shown >= 0)
     click = (shown[opportunity, slot] - 8) / 2

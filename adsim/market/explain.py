@@ -32,9 +32,9 @@ def _fault(fault: Any, schema: type[BaseModel], tables: Mapping[str, Any]) -> st
 
 def _is_tag(step: Any) -> bool:
     """Pydantic puts the name of a union's branch into the path; users did not write it."""
-    return step in ("contextual", "independent", "click_world", "literal['flat','day']") or str(step).startswith(
-        ("function-", "tuple[", "constrained-", "nullable")
-    )
+    return step in ("contextual", "independent", "click_world", "catalogue", "literal['flat','day']") or str(
+        step
+    ).startswith(("function-", "tuple[", "constrained-", "nullable"))
 
 
 def _known_keys(schema: type[BaseModel], steps: list[Any], tables: Mapping[str, Any]) -> list[str]:

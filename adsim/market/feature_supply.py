@@ -92,6 +92,8 @@ class FeatureSupply:
         world.true_rates(start, count, rows[0], rows[1])
         if self._learns:
             self.learning[e].predict(world.contexts(start, count), start, *rows[2:])
+        absent = world.entry[: self._scenario.size, None] > start + np.arange(count)
+        rows[:4, absent] = 0
         for laid, filled in zip(self.laid[1:], rows, strict=False):
             laid[e, :, columns] = filled
 

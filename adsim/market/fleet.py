@@ -13,7 +13,7 @@ from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import Accounts
 from adsim.market.loop import run_tick
 from adsim.market.pacing import Pacing
-from adsim.market.world import INDEPENDENT, Scratch, Singles, Truth, World, world_of
+from adsim.market.world import CONTEXTUAL, LAID, Scratch, Singles, Truth, World, world_of
 from adsim.mechanisms.clear import numbered, recompile
 from adsim.mechanisms.dispatch import NUMBERS
 from adsim.types import Constraints, Floats
@@ -169,7 +169,7 @@ def prepare(terms, fleet, room, columns, e):
     sigma, _ = world.basket
     for n in range(size):
         candidates.multiplier[n] = multiplier[n]
-    if world.source != INDEPENDENT and sigma == 0:
+    if world.source in (CONTEXTUAL, LAID) and sigma == 0:
         for n in range(size):
             scratch.bound[n] = value[n]
             room.truth.amount[n, :columns] = value[n]

@@ -97,7 +97,7 @@ class Learning:
     def predict(self, contexts: Contexts, first: int, pctr: Singles, pcvr: Singles, quality: Singles) -> None:
         """Predict rates of all ads, and set the factors on scores that exploration asks for; (N, n) each.
 
-        Ads that cannot be shown yet get negative click rates; ``first`` is the number of the first opportunity.
+        ``first`` is the number of the first opportunity.
         """
         self.click.predict_grid(contexts, self._ads, pctr)
         self.conversion.predict_grid(contexts, self._ads, pcvr)
@@ -109,7 +109,6 @@ class Learning:
             chosen = self.explored(first, len(contexts))
             lucky = np.flatnonzero(chosen >= 0)
             quality[chosen[lucky], lucky] *= EXPLORED
-        pctr[self._entry[:, None] > first + np.arange(len(contexts))] = -1
 
     def explored(self, first: int, count: int) -> NDArray[np.int64]:
         """The ad that exploration puts first in each opportunity, -1 where it leaves the auction alone; (count,)."""

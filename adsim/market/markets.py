@@ -19,6 +19,7 @@ from adsim.kernels.counter import fill_streams
 from adsim.kernels.landscape import BINS
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
+from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.click_traffic import ClickTraffic
 from adsim.market.curve import tick_bounds, traffic_share
 from adsim.market.feature_supply import FeatureSupply, nothing_laid
@@ -30,6 +31,8 @@ from adsim.mechanisms.dispatch import NUMBERS
 from adsim.types import Constraints, Floats, Observation, PublicFacts, Totals
 
 FIELDS = len(Totals._fields)
+LEAST_BID = 1e-37
+"""What a bid must reach where campaigns sit out: theirs are 0, and 0 would win at reserve 0. Normal in float32."""
 
 
 class Speaker(NamedTuple):
@@ -148,9 +151,8 @@ class Markets:
             and all(table.quality.range() == (1.0, 1.0) for table in self.scenario.campaigns)
         )
         exposure = np.asarray(auction.slot_exposure)
-        return make_rule(
-            exposure, auction.reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32
-        )
+        reserve = max(auction.reserve, LEAST_BID if _some_sit_out(self.scenario) else 0.0)
+        return make_rule(exposure, reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32)
 
     def _facts(self) -> PublicFacts:
         mechanism, plugin = self.scenario.auction.mechanism, self._plugin
@@ -356,6 +358,14 @@ class Markets:
             name = self.campaigns.names[group.members.start]
             raise AgentError(f"campaign '{name}': agent {group.agent} must answer with an array of shape ({size},).")
         return answer
+
+
+def _some_sit_out(scenario: Scenario) -> bool:
+    """Whether campaigns do not compete for some opportunities, which are worth nothing to them."""
+    traffic = scenario.traffic
+    if isinstance(traffic, CatalogueTraffic):
+        return traffic.seats(scenario.size) < scenario.size
+    return isinstance(traffic, ClickTraffic) and traffic.cold > 0
 
 
 def _is_compiled(agent: Agent) -> TypeGuard[Rule]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
+from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.click_traffic import ClickTraffic
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
@@ -125,11 +126,12 @@ def _source(table: Any) -> str:
 Traffic = Annotated[
     Annotated[ContextualTraffic, Tag("contextual")]
     | Annotated[IndependentTraffic, Tag("independent")]
-    | Annotated[ClickTraffic, Tag("click_world")],
+    | Annotated[ClickTraffic, Tag("click_world")]
+    | Annotated[CatalogueTraffic, Tag("catalogue")],
     Discriminator(
         _source,
         custom_error_type="unknown_source",
-        custom_error_message="source must be contextual, independent or click_world",
+        custom_error_message="source must be contextual, independent, click_world or catalogue",
     ),
 ]
 
@@ -223,16 +225,14 @@ class Scenario(_Table):
         if not isinstance(curve, str) and len(curve) != self.market.ticks:
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
         self._check_learning()
+        if isinstance(self.traffic, CatalogueTraffic):
+            self.traffic.check(self.size)
+            if any(campaign.relative_stock is not None for campaign in self.campaigns):
+                raise ValueError("relative_stock is for contextual and independent traffic: give stock")
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if isinstance(self.traffic, ClickTraffic) and self.traffic.ads < self.size:
-<<<<<<< HEAD
             raise ValueError(f"traffic.ads = {self.traffic.ads}: fewer than the {self.size} campaigns, each an ad")
-=======
-            raise ValueError(
-                f"traffic.ads = {self.traffic.ads}: campaigns are ads of the catalogue, {self.size} here"
-            )
->>>>>>> f556da4
         if mechanism.pays_liquid_value:
             for number, campaign in enumerate(self.campaigns):
                 if campaign.target_roi is None and campaign.target_cpa is None:

@@ -11,9 +11,23 @@ from adsim.kernels.counter import fill_streams, fill_uniforms, log_mean_exp, mix
 from adsim.kernels.settlement import CLICK, CONVERSION, EXPOSURE
 from adsim.kernels.tiles import tile_width
 from adsim.kernels.traffic import CONSTANT, DIMENSIONS, LOGNORMAL, UNIFORM
+from adsim.market.catalogue import CatalogueTraffic, draw_ads
+from adsim.market.click_traffic import ClickTraffic
 from adsim.market.distributions import Constant, Distribution, LogNormal, Uniform
 from adsim.market.scenario import CampaignTable, ContextualTraffic, IndependentTraffic, Scenario
-from adsim.market.world import CONTEXTUAL, INDEPENDENT, LAID, Laid, Phases, Scratch, Stream, Truth, World
+from adsim.market.world import (
+    CATALOGUE,
+    CONTEXTUAL,
+    INDEPENDENT,
+    LAID,
+    Catalogue,
+    Laid,
+    Phases,
+    Scratch,
+    Stream,
+    Truth,
+    World,
+)
 from adsim.predictors.distortion import ErrorModel
 from adsim.predictors.oracle import Oracle
 from adsim.types import Floats
@@ -126,23 +140,25 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid) -> 
     """The compiled traffic's parameters."""
     shape = len(seeds), scenario.size
     traffic = scenario.traffic
-    contextual = isinstance(traffic, ContextualTraffic)
     directions = np.zeros((2, *shape, DIMENSIONS), np.float32)
     noises, basket, experience, has_experience = (0.0, 0.0), 0.0, (0.0, 0.0, 0.0), False
-    amounts = (CONSTANT, np.float32(1), _ZERO)
+    source, amounts = CATALOGUE, (CONSTANT, np.float32(1), _ZERO)
     if isinstance(traffic, ContextualTraffic):
+        source = CONTEXTUAL
         directions = _directions(seeds, scenario.size, (traffic.ctr_affinity, traffic.cvr_affinity))
         noises, basket = (traffic.ctr_noise, traffic.cvr_noise), traffic.basket
         has_experience = traffic.experience is not None
         experience = _experience(traffic)
     elif isinstance(traffic, IndependentTraffic):
-        amounts = _compiled(traffic.value)
+        source, amounts = INDEPENDENT, _compiled(traffic.value)
+    elif isinstance(traffic, ClickTraffic):
+        source = LAID
     errors = _errors(scenario, seeds)
     perfect = not (
         errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
     )
     return World(
-        source=CONTEXTUAL if contextual else LAID if laid.ctr.size else INDEPENDENT,
+        source=source,
         keys=seeds.streams(0, Stream.COUNT),
         value=traits.value.astype(np.float32),
         ctr_bias=traits.ctr_bias.astype(np.float32),
@@ -155,6 +171,7 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid) -> 
         has_experience=has_experience,
         experience=(np.float32(experience[0]), np.float32(experience[1]), np.float32(experience[2])),
         amounts=amounts,
+        catalogue=_catalogue(scenario, seeds),
         posted=_compiled(scenario.competition.price) if scenario.competition else (CONSTANT, _ZERO, _ZERO),
         has_posted=scenario.competition is not None,
         phases=_phases(scenario),
@@ -191,7 +208,7 @@ def make_tiles(world: World) -> Tiles:
     scratch = Scratch(
         pctr,
         pcvr,
-        np.zeros((DIMENSIONS, width), np.float32),
+        np.zeros((world.catalogue.slope.shape[3] or DIMENSIONS, width), np.float32),
         np.ones(width, np.float32),
         np.zeros((2, width), np.float32),
         np.zeros(size, np.float32),
@@ -231,6 +248,22 @@ def _experience(traffic: ContextualTraffic) -> tuple[float, float, float]:
     own = table.sigma * float(np.sqrt(1 - correlation**2))
     growth = (slope * traffic.ctr_affinity) ** 2 / 2 + log_mean_exp(slope * traffic.ctr_noise) + log_mean_exp(own)
     return slope, own, float(np.log(table.mean)) - growth
+
+
+def _catalogue(scenario: Scenario, seeds: Seeds) -> Catalogue:
+    """The ads of campaigns with catalogues."""
+    table = scenario.traffic
+    if not isinstance(table, CatalogueTraffic):
+        none = np.zeros((len(seeds), 0, 0), np.float32)
+        return Catalogue(none.reshape(len(seeds), 0, 0, 0), none, none, _ZERO, _ZERO)
+    ads = draw_ads(table, scenario.size, seeds)
+    return Catalogue(
+        slope=(-ads.embedding).astype(np.float32, order="C"),
+        bias=(-ads.intercept - np.log(ads.value)).astype(np.float32, order="C"),
+        inverse=(1 / ads.value).astype(np.float32, order="C"),
+        seats=np.float32(table.seats(scenario.size)),
+        spread=np.float32(table.spread),
+    )
 
 
 def _phases(scenario: Scenario) -> Phases:

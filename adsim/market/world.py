@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.kernels import traffic
+from adsim.kernels import catalogue, traffic
+from adsim.kernels.counter import stream
 from adsim.kernels.jit import inline
 from adsim.kernels.settlement import CONVERSION
 
-CONTEXTUAL, INDEPENDENT, LAID = range(3)
+CONTEXTUAL, INDEPENDENT, LAID, CATALOGUE = range(4)
 """Sources of traffic."""
 
 Singles = NDArray[np.float32]
@@ -32,7 +33,8 @@ class Phases(NamedTuple):
 class Laid(NamedTuple):
     """Traffic laid out ahead, from where features are drawn and predictors asked; of E markets, W opportunities.
 
-    Without rows where traffic is drawn tile by tile; predictions and quality without where nobody has learned.
+    Without rows where traffic is drawn tile by tile; predictions and quality without where nobody has learned. An ad
+    that cannot be shown yet has rates of 0.
     """
 
     first: NDArray[np.int64]
@@ -41,10 +43,24 @@ class Laid(NamedTuple):
     """True rates; (E, N, W), of one market (N, W)."""
     cvr: Singles
     pctr: Singles
-    """Predicted rates; a negative one keeps an ad that cannot be shown yet out of the auction."""
+    """Predicted rates."""
     pcvr: Singles
     quality: Singles
     """What exploration multiplies scores with."""
+
+
+class Catalogue(NamedTuple):
+    """The ads of campaigns with catalogues, I each, as `adsim.kernels.catalogue.best_ad` takes them; else empty."""
+
+    slope: Singles
+    """(N, I, D)"""
+    bias: Singles
+    """(N, I)"""
+    inverse: Singles
+    """(N, I)"""
+    seats: np.float32
+    """Campaigns that take part."""
+    spread: np.float32
 
 
 class World(NamedTuple):
@@ -69,6 +85,7 @@ class World(NamedTuple):
     """Slope on the click logit, spread and constant of the logarithm of user experience."""
     amounts: tuple[int, np.float32, np.float32]
     """Distribution of the value draws of an independent source."""
+    catalogue: Catalogue
     posted: tuple[int, np.float32, np.float32]
     """Distribution of the posted competing bid."""
     has_posted: bool
@@ -108,13 +125,19 @@ class Scratch(NamedTuple):
     """(M, B); the array of true rates itself where predictions are perfect."""
     pcvr: Singles
     context: Singles
-    """(8, B)"""
+    """(8, B); of catalogues (D, B)."""
     basket: Singles
     """(B,)"""
     normals: Singles
     """(2, B)"""
     bound: Singles
     """Largest amount of each campaign on the tile; (N,)."""
+
+
+@inline
+def catalogue_of(ads, e):
+    """The catalogues of one of several markets."""
+    return Catalogue(ads.slope[e], ads.bias[e], ads.inverse[e], ads.seats, ads.spread)
 
 
 @inline
@@ -134,6 +157,7 @@ def world_of(world, e):
         world.has_experience,
         world.experience,
         world.amounts,
+        catalogue_of(world.catalogue, e),
         world.posted,
         world.has_posted,
         world.phases,
@@ -162,6 +186,8 @@ def fill_tile(world, truth, scratch, candidates, first, width):
         _contextual(world, truth, scratch, candidates.experience, first, count, width)
     elif world.source == LAID:
         _take(world, truth, scratch, candidates.quality, first, width)
+    elif world.source == CATALOGUE:
+        _catalogue(world, truth, scratch, first, count, width)
     else:
         kind, a, b = world.amounts
         traffic.independent_amounts(
@@ -236,3 +262,21 @@ def _take(world, truth, scratch, quality, first, width):
     traffic.take_columns(laid.quality, column, quality, width)
     if world.phases.value.size > 0:
         traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
+
+
+@inline
+def _catalogue(world, truth, scratch, first, count, width):
+    """A campaign that takes no part has an amount of 0, and `adsim.market.markets.LEAST_BID` is more."""
+    ads, key, left = world.catalogue, world.keys[AMOUNT], scratch.basket
+    catalogue.draw_features(world.keys[CONTEXT], first, ads.spread, scratch.context, width)
+    for t in range(width):
+        left[t] = ads.seats
+    cost, kept = scratch.normals[0], scratch.normals[1]
+    for n in range(count):
+        ctr, amount, here = truth.ctr[n], truth.amount[n], truth.amount[n]
+        catalogue.take_part(stream(key, n), first, count - n, left, here, width)
+        catalogue.best_ad(ads.slope[n], ads.bias[n], ads.inverse[n], scratch.context, cost, kept, ctr, width)
+        catalogue.rate_and_amount(world.value[n], cost, kept, here, ctr, amount, width)
+        scratch.bound[n] = 0
+        for i in range(ads.inverse.shape[1]):
+            scratch.bound[n] = max(scratch.bound[n], world.value[n] / ads.inverse[n, i])
