@@ -21,7 +21,7 @@ from adsim.experiments.shading.policy_based import PolicyBased
 from adsim.experiments.shading.truthful import Truthful
 from adsim.experiments.shading.value_based import ValueBased
 from adsim.experiments.tables import means, records
-from adsim.market.catalogue import CatalogueTraffic
+from adsim.market.catalogue import LEAST_BID, CatalogueTraffic
 from adsim.market.catalogue_rounds import Rounds
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
@@ -179,7 +179,7 @@ class Game:
             value[seat] = worth[item[seat]]
             factor[seat] = self.bidders[n].factor(predicted[seat], value[seat])
         bid = np.maximum(factor, 0) * predicted * value
-        winners, prices = adsim.clear(bid, self.mechanism, reserve=self.scenario.auction.reserve)
+        winners, prices = adsim.clear(bid, self.mechanism, reserve=max(self.scenario.auction.reserve, LEAST_BID))
         sale = Sale(best, rate * value, predicted * value, bid, winners[:, 0].astype(np.int64), prices[:, 0])
         clicks = self._clicks(sale, participants, rate)
         earned = np.where(sale.won, clicks[:, None] * value - sale.price[:, None], 0.0)

@@ -3,11 +3,11 @@
 import numpy as np
 
 from adsim.experiments.shading.base import Feedback
-from adsim.experiments.shading.policy_based import PolicyBased
+from adsim.experiments.shading.policy_based import PolicyBased, cautious
 from adsim.experiments.shading.win_rate import WinRate
 from adsim.types import Floats
 
-NODES, MASSES = np.polynomial.hermite_e.hermegauss(9)
+NODES, MASSES = np.polynomial.hermite_e.hermegauss(5)
 """For expectations over a normal draw; masses do not sum to 1."""
 
 
@@ -26,10 +26,10 @@ class DoublyRobust(PolicyBased):
         super().learn(feedback)
 
     def objective(self, policy: Floats, seen: Feedback) -> float:
-        """Estimated earnings of a policy, (3,), per auction."""
+        """What a policy, (3,), earns per auction, estimated cautiously."""
         drawn = (seen.features @ policy)[:, None] + self.sigma * NODES
         expected = self.predicted(seen, drawn) @ MASSES / MASSES.sum()
-        return float(np.mean(expected + self.weights(policy, seen) * self.residual))
+        return cautious(expected + self.weights(policy, seen) * self.residual)
 
     def predicted(self, seen: Feedback, factor: Floats) -> Floats:
         """Earnings by the win rate; factors (n, k), (n, k)."""

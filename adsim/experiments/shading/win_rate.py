@@ -7,7 +7,7 @@ from adsim.experiments.logistic import laplace
 from adsim.experiments.shading.base import Feedback, features
 from adsim.types import Floats
 
-PRECISION = 1e-3
+PRECISION = 0.1
 """Of the prior of its coefficients: enough to keep them finite where every auction was won."""
 
 
