@@ -31,6 +31,7 @@ class AdChoice(ABC):
     def choose(self, context: Floats) -> Choice:
         """The ad for each context."""
 
+    @abstractmethod
     def learn(self, context: Floats, item: Items, click: NDArray[np.bool_]) -> None:
         """See which ads of the impressions won were clicked."""
 
@@ -54,6 +55,9 @@ class OracleChoice(AdChoice):
         rates = expit(context @ self.weights.T)
         item = np.argmax(rates * self.value, axis=1)
         return Choice(item, rates[np.arange(len(item)), item])
+
+    def learn(self, context: Floats, item: Items, click: NDArray[np.bool_]) -> None:
+        """Nothing is left to learn."""
 
 
 class LearnedChoice(AdChoice):

@@ -30,7 +30,7 @@ class Sale(NamedTuple):
 
     @property
     def won(self) -> NDArray[np.bool_]:
-        """(T, P)"""
+        """Who won; (T, P)."""
         return np.asarray(np.arange(self.bid.shape[1]) == self.winner[:, None])
 
 
@@ -70,8 +70,8 @@ def overbid_regret(sale: Sale) -> float:
 def underbid_regret(sale: Sale) -> float:
     """``bid to beat - bid`` of losers whose value is higher than the bid to beat: a profit left to others.
 
-    The bid to beat is the winner's: what a loser would have had to bid, and under first and second price alike to pay.
-    AuctionGym takes the winner's price for it, which under second price is what the best loser bid itself.
+    The bid to beat is the winner's: what a loser would have had to bid and, under first and second price alike, to
+    pay. AuctionGym takes the winner's price for it, which under second price is what the best loser bid itself.
     """
     to_beat = _to_beat(sale)
     missed = (sale.winner >= 0)[:, None] & ~sale.won & (sale.value > to_beat)

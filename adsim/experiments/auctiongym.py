@@ -4,38 +4,32 @@ O. Jeunen, S. Murphy & B. Allison, "Learning to bid with AuctionGym" (AdKDD 2022
 auctions and learn between them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
+import joblib
 import pandas as pd
-from scipy.special import expit
 
-import adsim
-from adsim.errors import AdsimError, ScenarioError, UnknownName
-from adsim.experiments.ad_choice import AdChoice, LearnedChoice, OracleChoice
-from adsim.experiments.auction_regrets import METRICS, Sale
-from adsim.experiments.shading.base import Bidder, Feedback
-from adsim.experiments.shading.doubly_robust import DoublyRobust
-from adsim.experiments.shading.policy_based import PolicyBased
-from adsim.experiments.shading.truthful import Truthful
-from adsim.experiments.shading.value_based import ValueBased
+from adsim.errors import ScenarioError, UnknownName
+from adsim.experiments.auction_regrets import METRICS
+from adsim.experiments.auctiongym_game import BIDDERS, Game
 from adsim.experiments.tables import means, records
-from adsim.market.catalogue import LEAST_BID, CatalogueTraffic
-from adsim.market.catalogue_rounds import Rounds
+from adsim.logs.auctions import check_counts
 from adsim.market.scenario import Scenario
-from adsim.types import Floats
 
 MECHANISMS = ("first_price", "second_price")
 RATES = ("oracle", "learned")
-BIDDERS: dict[str, Callable[[np.random.Generator], Bidder]] = {
-    "truthful": lambda rng: Truthful(),
-    "dm": ValueBased,
-    "ips": PolicyBased,
-    "dr": DoublyRobust,
-}
-"""Names as the papers have them: direct method, inverse propensity score, doubly robust."""
 SETTING = ["mechanism", "participants", "rates", "bidder"]
+
+
+class Cell(NamedTuple):
+    """What is played on its own."""
+
+    scenario: Scenario
+    mechanism: str
+    rates: str
+    bidder: str
+    seed: int
 
 
 class Study(NamedTuple):
@@ -54,6 +48,10 @@ class Study(NamedTuple):
     def iterations(self) -> int:
         """How often advertisers bid for a round."""
         return int(self.runs["iteration"].max()) + 1
+
+    def varied(self) -> list[str]:
+        """The parts of a setting of which there are several."""
+        return [part for part in SETTING if self.runs[part].nunique() > 1]
 
     def summary(self) -> dict[str, Any]:
         """What there is to say, ready for JSON."""
@@ -76,6 +74,7 @@ def auctiongym(
     iterations: int = 5,
     seeds: int = 5,
     first_seed: int = 0,
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Study:
     """Let the advertisers of a catalogue market bid in all combinations of settings.
@@ -96,8 +95,10 @@ def auctiongym(
         Auctions between two updates of all advertisers, and how many such rounds.
     seeds, first_seed : int
         Markets; all settings on the same ones.
+    workers : int
+        Processes; results do not depend on it.
     progress : callable, optional
-        Called with rounds done and rounds in all.
+        Called with cells done and cells in all: a setting and a seed each.
 
     Raises
     ------
@@ -108,94 +109,50 @@ def auctiongym(
     AdsimError
         When a number is not positive.
     """
-    _check_counts(rounds=rounds, iterations=iterations, seeds=seeds)
+    check_counts(rounds=rounds, iterations=iterations, seeds=seeds, workers=workers)
     kinds = [scenario.auction.mechanism] if mechanisms is None else list(mechanisms)
-    for what, chosen, known in (("mechanism", kinds, MECHANISMS), ("bidder", bidders, BIDDERS), ("rates", rates, RATES)):
+    for what, chosen, known in (
+        ("mechanism", kinds, MECHANISMS),
+        ("bidder", bidders, BIDDERS),
+        ("rates", rates, RATES),
+    ):
         for name in chosen:
             if name not in known:
                 raise UnknownName(what, name, known)
     numbers = list(range(first_seed, first_seed + seeds))
-    markets = {count: _market(scenario, count) for count in (participants or [None])}
-    settings = [
-        (kind, market, rate, bidder)
+    markets = [_market(scenario, count) for count in participants] if participants else [_market(scenario, None)]
+    cells = [
+        Cell(market, kind, rate, bidder, seed)
         for kind in kinds
-        for market in markets.values()
+        for market in markets
         for rate in rates
         for bidder in bidders
+        for seed in numbers
     ]
-    rows: list[list[Any]] = []
-    total = len(settings) * seeds * iterations
-    for kind, market, rate, bidder in settings:
-        for seed in numbers:
-            game = Game(market, seed, kind, rate, bidder)
-            for iteration in range(iterations):
-                sale = game.play(rounds)
-                found = [measure(sale) for measure in METRICS.values()]
-                rows.append([kind, game.rounds.seats, rate, bidder, seed, iteration, *found])
-                if progress:
-                    progress(len(rows), total)
+    rows = [row for found in _run(cells, rounds, iterations, workers, progress) for row in found]
     runs = pd.DataFrame(rows, columns=[*SETTING, "seed", "iteration", *METRICS])
     return Study(scenario, rounds, numbers, runs, means(runs, [*SETTING, "iteration"], list(METRICS)))
 
 
-class Game:
-    """The advertisers of one market, as they learn.
+def _run(
+    cells: list[Cell], rounds: int, iterations: int, workers: int, progress: Callable[[int, int], None] | None
+) -> Iterator[list[list[Any]]]:
+    """Rows of the cells, in their order."""
+    parallel = joblib.Parallel(n_jobs=min(workers, len(cells)), return_as="generator")
+    for done, rows in enumerate(parallel(joblib.delayed(_rows)(cell, rounds, iterations) for cell in cells), 1):
+        yield rows
+        if progress:
+            progress(done, len(cells))
 
-    Parameters
-    ----------
-    scenario : Scenario
-    seed : int
-        Of the market, and of what the advertisers draw.
-    mechanism, rates, bidder : str
-        As in `auctiongym`.
-    """
 
-    def __init__(self, scenario: Scenario, seed: int, mechanism: str, rates: str, bidder: str) -> None:
-        self.scenario, self.mechanism, self.rounds = scenario, mechanism, Rounds(scenario, seed)
-        self.played = 0
-        table = scenario.traffic
-        assert isinstance(table, CatalogueTraffic)
-        observed = table.dimension if table.observed is None else table.observed
-        own = [np.random.default_rng([seed, n]) for n in range(self.rounds.size)]
-        weights, value = self.rounds.weights, self.rounds.value
-        self.choices: list[AdChoice] = [
-            OracleChoice(weights[n], value[n]) if rates == "oracle" else LearnedChoice(value[n], observed, rng)
-            for n, rng in enumerate(own)
-        ]
-        self.bidders = [BIDDERS[bidder](rng) for rng in own]
-
-    def play(self, count: int) -> Sale:
-        """Sell the next ``count`` opportunities, then let the advertisers learn."""
-        context, participants = self.rounds.opportunities(self.played, count)
-        seats = [np.nonzero(participants == n) for n in range(self.rounds.size)]
-        item = np.empty(participants.shape, np.int64)
-        best, rate, predicted, value, factor = (np.empty(participants.shape) for _ in range(5))
-        for n, seat in enumerate(seats):
-            here, worth = context[seat[0]], self.rounds.value[n]
-            true = expit(here @ self.rounds.weights[n].T)
-            best[seat] = (true * worth).max(axis=1)
-            item[seat], predicted[seat] = self.choices[n].choose(here)
-            rate[seat] = true[np.arange(len(here)), item[seat]]
-            value[seat] = worth[item[seat]]
-            factor[seat] = self.bidders[n].factor(predicted[seat], value[seat])
-        bid = np.maximum(factor, 0) * predicted * value
-        winners, prices = adsim.clear(bid, self.mechanism, reserve=max(self.scenario.auction.reserve, LEAST_BID))
-        sale = Sale(best, rate * value, predicted * value, bid, winners[:, 0].astype(np.int64), prices[:, 0])
-        clicks = self._clicks(sale, participants, rate)
-        earned = np.where(sale.won, clicks[:, None] * value - sale.price[:, None], 0.0)
-        for n, seat in enumerate(seats):
-            won = sale.won[seat]
-            self.bidders[n].learn(Feedback(predicted[seat], value[seat], factor[seat], won, earned[seat]))
-            shown = seat[0][won]
-            self.choices[n].learn(context[shown], item[seat][won], clicks[shown])
-        self.played += count
-        return sale
-
-    def _clicks(self, sale: Sale, participants: Any, rate: Floats) -> Any:
-        """Whether what was sold is clicked; (T,)."""
-        auction, seat = np.arange(sale.winner.size), np.maximum(sale.winner, 0)
-        clicks = self.rounds.clicks(self.played, participants[auction, seat], rate[auction, seat])
-        return clicks & (sale.winner >= 0)
+def _rows(cell: Cell, rounds: int, iterations: int) -> list[list[Any]]:
+    """A row of `Study.runs` per iteration."""
+    game, rows = Game(*cell), []
+    for iteration in range(iterations):
+        sale = game.play(rounds)
+        setting = [cell.mechanism, game.rounds.seats, cell.rates, cell.bidder, cell.seed, iteration]
+        rows.append([*setting, *(measure(sale) for measure in METRICS.values())])
+    return rows
 
 
 def _market(scenario: Scenario, participants: int | None) -> Scenario:
@@ -203,16 +160,12 @@ def _market(scenario: Scenario, participants: int | None) -> Scenario:
     market = scenario if participants is None else scenario.replace({"traffic.participants": participants})
     plain = market.auction.beta == 0 and market.auction.charge == "exposure" and market.competition is None
     if len(market.auction.slot_exposure) > 1 or market.auction.slot_exposure[0] < 1 or not plain:
-        raise ScenarioError(f"scenario '{market.name}': one slot is sold here, always seen, by bid, paid on exposure.")
+        raise ScenarioError(
+            f"scenario '{market.name}': one slot is sold here, always seen, by bid, paid on exposure."
+        )
     limits = ("budget", "target_roi", "target_cpa", "stock", "stock_value")
     for number, table in enumerate(market.campaigns):
         bound = [name for name in limits if getattr(table, name) is not None]
         if bound:
             raise ScenarioError(f"campaigns.{number}.{bound[0]}: advertisers have no constraints here: leave it out.")
     return market
-
-
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise AdsimError(f"{name} = {count}: must be 1 or more.")

@@ -89,10 +89,10 @@ class Uniforms(Protocol):
     def __len__(self) -> int: ...
 
     def uniforms(self, trait: int, count: int) -> Floats:
-        """(E, count)"""
+        """One draw per number, (E, count)."""
 
     def normals(self, trait: int, count: int) -> Floats:
-        """(E, count)"""
+        """Standard normal ones, (E, count)."""
 
 
 class Ads(NamedTuple):
@@ -140,4 +140,3 @@ def least_bid(traffic: object, campaigns: int) -> float:
     """The least that a bid must reach to compete, whatever the reserve."""
     absent = isinstance(traffic, CatalogueTraffic) and traffic.seats(campaigns) < campaigns
     return LEAST_BID if absent else 0.0
-

@@ -138,9 +138,7 @@ class Markets:
         )
         exposure = np.asarray(auction.slot_exposure)
         reserve = max(auction.reserve, least_bid(self.scenario.traffic, self.scenario.size))
-        return make_rule(
-            exposure, reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32
-        )
+        return make_rule(exposure, reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32)
 
     def _facts(self) -> PublicFacts:
         mechanism, plugin = self.scenario.auction.mechanism, self._plugin

@@ -40,6 +40,7 @@ class Bidder(ABC):
     def factor(self, rate: Floats, value: Floats) -> Floats:
         """The factor of each auction, from predicted click rates and click values; (n,)."""
 
+    @abstractmethod
     def learn(self, feedback: Feedback) -> None:
         """See how a round's auctions went."""
 

@@ -8,7 +8,7 @@ from adsim.types import Floats
 
 HIGHEST_WEIGHT = 50.0
 """Importance weights are clipped to [1 / HIGHEST_WEIGHT, HIGHEST_WEIGHT]."""
-REACH = 2.0
+REACH = 4.0
 """Standard deviations of the factor by which a mean moves at most, at a feature a deviation from its own mean."""
 
 

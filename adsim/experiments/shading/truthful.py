@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adsim.experiments.shading.base import Bidder
+from adsim.experiments.shading.base import Bidder, Feedback
 from adsim.types import Floats
 
 
@@ -12,3 +12,6 @@ class Truthful(Bidder):
     def factor(self, rate: Floats, value: Floats) -> Floats:
         """1."""
         return np.ones_like(rate)
+
+    def learn(self, feedback: Feedback) -> None:
+        """Nothing."""
