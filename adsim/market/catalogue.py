@@ -87,10 +87,10 @@ class Uniforms(Protocol):
     def __len__(self) -> int: ...
 
     def uniforms(self, trait: int, count: int) -> Floats:
-        """(E, count)"""
+        """One draw per number, (E, count)."""
 
     def normals(self, trait: int, count: int) -> Floats:
-        """(E, count)"""
+        """Standard normal ones, (E, count)."""
 
 
 class Ads(NamedTuple):
@@ -132,3 +132,12 @@ def _as_auctiongym(table: CatalogueTraffic, campaigns: int, seed: int) -> Ads:
     worth = np.stack([generator.lognormal(np.log(value.median), value.sigma, table.items) for _ in agents])
     drop = np.stack([generator.random((table.items, 1))[:, 0] for _ in agents])
     return Ads(embedding, interval.high - (interval.high - interval.low) * drop, worth)
+<<<<<<< HEAD
+=======
+
+
+def least_bid(traffic: object, campaigns: int) -> float:
+    """The least that a bid must reach to compete, whatever the reserve."""
+    absent = isinstance(traffic, CatalogueTraffic) and traffic.seats(campaigns) < campaigns
+    return LEAST_BID if absent else 0.0
+>>>>>>> 73dc1db

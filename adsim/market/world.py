@@ -135,12 +135,6 @@ class Scratch(NamedTuple):
 
 
 @inline
-def catalogue_of(ads, e):
-    """The catalogues of one of several markets."""
-    return Catalogue(ads.slope[e], ads.bias[e], ads.inverse[e], ads.seats, ads.spread)
-
-
-@inline
 def world_of(world, e):
     """One of several markets."""
     return World(
@@ -157,7 +151,13 @@ def world_of(world, e):
         world.has_experience,
         world.experience,
         world.amounts,
-        catalogue_of(world.catalogue, e),
+        Catalogue(
+            world.catalogue.slope[e],
+            world.catalogue.bias[e],
+            world.catalogue.inverse[e],
+            world.catalogue.seats,
+            world.catalogue.spread,
+        ),
         world.posted,
         world.has_posted,
         world.phases,
