@@ -132,12 +132,3 @@ def _as_auctiongym(table: CatalogueTraffic, campaigns: int, seed: int) -> Ads:
     worth = np.stack([generator.lognormal(np.log(value.median), value.sigma, table.items) for _ in agents])
     drop = np.stack([generator.random((table.items, 1))[:, 0] for _ in agents])
     return Ads(embedding, interval.high - (interval.high - interval.low) * drop, worth)
-<<<<<<< HEAD
-=======
-
-
-def least_bid(traffic: object, campaigns: int) -> float:
-    """The least that a bid must reach to compete, whatever the reserve."""
-    absent = isinstance(traffic, CatalogueTraffic) and traffic.seats(campaigns) < campaigns
-    return LEAST_BID if absent else 0.0
->>>>>>> 73dc1db
