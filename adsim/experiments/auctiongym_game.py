@@ -14,8 +14,9 @@ from adsim.experiments.shading.doubly_robust import DoublyRobust
 from adsim.experiments.shading.policy_based import PolicyBased
 from adsim.experiments.shading.truthful import Truthful
 from adsim.experiments.shading.value_based import ValueBased
-from adsim.market.catalogue import LEAST_BID, CatalogueTraffic
+from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.catalogue_rounds import Rounds
+from adsim.market.markets import LEAST_BID
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
