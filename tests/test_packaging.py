@@ -25,7 +25,18 @@ def test_the_links_for_tools_and_bare_clones_stand() -> None:
 
 
 def test_import_loads_only_what_auctions_and_the_names_of_environments_need() -> None:
-    heavy = ["torch", "pandas", "pydantic", "scipy.optimize", "matplotlib", "typer", "rich", "joblib", "pyarrow", "pettingzoo"]
+    heavy = [
+        "torch",
+        "pandas",
+        "pydantic",
+        "scipy.optimize",
+        "matplotlib",
+        "typer",
+        "rich",
+        "joblib",
+        "pyarrow",
+        "pettingzoo",
+    ]
     code = f"import sys, adsim; print([name for name in {heavy!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
