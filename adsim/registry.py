@@ -47,6 +47,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "bayes": "adsim.predictors.bayes:BayesianLogistic",
         "fm": "adsim.predictors.fm:FactorizationMachine",
         "fwfm": "adsim.predictors.fwfm:FieldWeightedMachine",
+        "platt": "adsim.predictors.platt:Platt",
+        "isotonic": "adsim.predictors.isotonic:Isotonic",
+        "binned": "adsim.predictors.binned:Binned",
+        "paths": "adsim.predictors.paths:PathEnsemble",
+        "semantic": "adsim.predictors.semantic:SemanticIds",
+        "proportions": "adsim.predictors.proportions:LabelProportions",
     },
     "logs": {
         "theta": "adsim.logs.theta:ThetaLog",
