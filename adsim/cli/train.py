@@ -1,4 +1,4 @@
-"""``adsim train`` and ``adsim evaluate``: bidders that learn."""
+"""``adsim train ALGORITHM`` and ``adsim evaluate``: bidders that learn."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,9 +32,15 @@ if TYPE_CHECKING:
 EVALUATED = ("value", "spend", "conversions", "roi", "violation", "budget_use", "optimum_share")
 
 
-@app.command(name="train")
+trainer = typer.Typer(help="Train a bidder by reinforcement learning, or a click predictor.", no_args_is_help=True)
+app.add_typer(trainer, name="train")
+
+
+@trainer.command(name="td3")
+@trainer.command(name="sac")
+@trainer.command(name="ppo")
 def train_(
-    algorithm: Annotated[str, typer.Argument(metavar="ALGORITHM", help="ppo, sac or td3.", show_default=False)],
+    context: typer.Context,
     scenario: Annotated[str, typer.Option(metavar="SCENARIO", help="Shipped name, or a TOML file.")] = "target_cpa",
     campaign: Campaign = "0",
     steps: Annotated[int, typer.Option(help="Environment steps: ticks times episodes.")] = 400_000,
@@ -56,7 +62,7 @@ def train_(
 
     if seeds < 1:
         raise AdsimError(f"--seeds {seeds}: must be 1 or more.")
-    market = chosen_scenario(scenario, changes)
+    market, algorithm = chosen_scenario(scenario, changes), str(context.info_name)
     folder = out or Path("runs", f"{algorithm}-{market.name}")
     with console.progress("steps") as progress:
         found = train(
