@@ -22,9 +22,10 @@ class LabelProportions(Wrapper):
 
     Both methods start from the rate of each row's bag as a soft label, and pass over the rows again and again.
     ``loss`` descends the divergence ``n KL(k / n, P)`` of a bag of n rows with k events and mean prediction P: a
-    row's soft label ``p - p (1 - p) (P - k / n) / (P (1 - P))`` hands its gradient to any learner (our own form). ``tilt``
-    is expectation maximisation with a mean-field posterior, which belief propagation (Havaldar et al. 2023, arXiv
-    2310.08056) refines: soft labels ``sigmoid(l_i + c)``, l the learner's logits and c what makes them add up to k.
+    row's soft label ``p - p (1 - p) (P - k / n) / (P (1 - P))`` hands its gradient to any learner (our own form).
+    ``tilt`` is expectation maximisation with a mean-field posterior, which belief propagation (Havaldar et al. 2023,
+    arXiv 2310.08056) refines: soft labels ``sigmoid(l_i + c)``, l the learner's logits and c what makes them add up
+    to k.
 
     Parameters
     ----------
