@@ -15,7 +15,8 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_every_folder_of_code_is_listed() -> None:
-    folders = {f"adsim.{path.parent.name}" for path in (ROOT / "adsim").glob("*/__init__.py")}
+    files = [*(ROOT / "adsim").glob("*/__init__.py"), *(ROOT / "adsim").glob("*/*/__init__.py")]
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in files}
     assert set(SETTINGS["tool"]["setuptools"]["packages"]) == folders | {"adsim"}
 
 
@@ -24,7 +25,18 @@ def test_the_links_for_tools_and_bare_clones_stand() -> None:
 
 
 def test_import_loads_only_what_auctions_and_the_names_of_environments_need() -> None:
-    heavy = ["pandas", "pydantic", "scipy.optimize", "matplotlib", "typer", "rich", "joblib", "pyarrow", "pettingzoo"]
+    heavy = [
+        "torch",
+        "pandas",
+        "pydantic",
+        "scipy.optimize",
+        "matplotlib",
+        "typer",
+        "rich",
+        "joblib",
+        "pyarrow",
+        "pettingzoo",
+    ]
     code = f"import sys, adsim; print([name for name in {heavy!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

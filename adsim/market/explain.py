@@ -32,7 +32,7 @@ def _fault(fault: Any, schema: type[BaseModel], tables: Mapping[str, Any]) -> st
 
 def _is_tag(step: Any) -> bool:
     """Pydantic puts the name of a union's branch into the path; users did not write it."""
-    return step in ("contextual", "independent", "literal['flat','day']") or str(step).startswith(
+    return step in ("contextual", "independent", "click_world", "literal['flat','day']") or str(step).startswith(
         ("function-", "tuple[", "constrained-", "nullable")
     )
 

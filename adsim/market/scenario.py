@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from adsim import registry
 from adsim.errors import AdsimError, ScenarioError, UnknownName
+from adsim.market.click_traffic import ClickTraffic
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
 from adsim.market.phases import PhasesTable
@@ -120,11 +121,13 @@ def _source(table: Any) -> str:
 
 
 Traffic = Annotated[
-    Annotated[ContextualTraffic, Tag("contextual")] | Annotated[IndependentTraffic, Tag("independent")],
+    Annotated[ContextualTraffic, Tag("contextual")]
+    | Annotated[IndependentTraffic, Tag("independent")]
+    | Annotated[ClickTraffic, Tag("click_world")],
     Discriminator(
         _source,
         custom_error_type="unknown_source",
-        custom_error_message="source must be contextual or independent",
+        custom_error_message="source must be contextual, independent or click_world",
     ),
 ]
 
@@ -213,6 +216,10 @@ class Scenario(_Table):
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
+        if isinstance(self.traffic, ClickTraffic) and self.traffic.ads < self.size:
+            raise ValueError(
+                f"traffic.ads = {self.traffic.ads}: campaigns are ads of the catalogue, {self.size} here"
+            )
         if mechanism.pays_liquid_value:
             for number, campaign in enumerate(self.campaigns):
                 if campaign.target_roi is None and campaign.target_cpa is None:
