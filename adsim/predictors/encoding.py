@@ -91,18 +91,13 @@ class Encoder:
         self._crosses = self._pairs(crossed)
 
     @property
-    def fields(self) -> Ints:
-        """The field that each column belongs to; (columns,)."""
-        return np.array([column.field for column in self.columns], np.int32)
-
-    @property
     def unknown(self) -> Ints:
         """Slots of unknown values, one for each field."""
         return np.array([int(_salt(c.field) >> self._shift) for c in self.columns if c.second < 0], np.int32)
 
-    def side_fields(self, side: int) -> Ints:
-        """The same of the columns of `contexts` (0) or `ads` (1)."""
-        return np.array([column.field for column in self._sides[side]], np.int32)
+    def fields(self, side: int) -> Ints:
+        """The field that each column of `contexts` (`CONTEXT`), `ads` (`AD`) or rows (`BOTH`) belongs to."""
+        return np.array([column.field for column in (*self._sides, self.columns)[side]], np.int32)
 
     def chunks(self, rows: Rows) -> Iterator[tuple[slice, Encoded]]:
         """Rows, a few at a time."""

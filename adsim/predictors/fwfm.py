@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.kernels.field_factorization import learn_fields, mix_fields, sum_fields
+from adsim.kernels.field_factorization import LANES, learn_fields, mix_fields, sum_fields
 from adsim.kernels.linear import add_outer, add_products, logits_to_probabilities
-from adsim.predictors.encoding import AD, CONTEXT, Encoded
+from adsim.predictors.encoding import AD, BOTH, CONTEXT, Encoded
 from adsim.predictors.factorized import Factorized
 from adsim.predictors.features import Ads, Contexts, Singles
-from adsim.types import Ints
 
 
 class FieldWeightedMachine(Factorized):
@@ -24,19 +23,15 @@ class FieldWeightedMachine(Factorized):
         """See `Learner.predict_grid`: contexts' vectors are weighted once for each field of the ad."""
         self.check(contexts)
         self.check(ads)
-        mine, theirs = (np.unique(self.code.side_fields(side)) for side in (CONTEXT, AD))
-        of_context, context = self._sum(
-            self.code.contexts(contexts), self.code.side_fields(CONTEXT), self.table[-1, 0]
-        )
-        of_ad, ad = self._sum(self.code.ads(ads), self.code.side_fields(AD), np.float32(0))
-        mixed = np.empty((len(contexts), theirs.size, self.factors), np.float32)
-        mix_fields(context[:, mine], np.ascontiguousarray(self.strength[np.ix_(mine, theirs)]), self._length, mixed)
-        grid = out[:, : len(contexts)]
+        of_context, context = self._sum(self.code.contexts(contexts), CONTEXT, self.table[-1, 0])
+        of_ad, ad = self._sum(self.code.ads(ads), AD, np.float32(0))
+        fields = np.unique(self._fields[AD])
+        mixed = np.empty((len(contexts), self.factors, fields.size), np.float32)
+        mix_fields(context, np.ascontiguousarray(self.strength[:, fields]), mixed)
+        grid, width = out[:, : len(contexts)], self.factors * fields.size
         add_outer(of_context, of_ad, grid)
-        width = theirs.size * self.factors
-        add_products(
-            ad[:, theirs].reshape(len(ads), width), np.ascontiguousarray(mixed.reshape(len(contexts), width).T), grid
-        )
+        met = np.ascontiguousarray(mixed.reshape(len(contexts), width).T)
+        add_products(np.ascontiguousarray(ad[:, :, fields].reshape(len(ads), width)), met, grid)
         logits_to_probabilities(grid)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -45,27 +40,26 @@ class FieldWeightedMachine(Factorized):
 
     def _forget(self, rng: np.random.Generator) -> None:
         super()._forget(rng)
-        self._fields = self.code.fields
-        size = int(self._fields.max()) + 1
-        self.strength = np.full((size, size), 0.5, np.float32)
-        np.fill_diagonal(self.strength, 0)
-        self.squares = np.ones((size, size), np.float32)
+        self._fields = [self.code.fields(side) for side in (CONTEXT, AD, BOTH)]
+        fields = int(self._fields[BOTH].max()) + 1
+        size = -(-fields // LANES) * LANES
+        self.strength, self.squares = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
+        self.strength[:fields, :fields] = 0.5 * (1 - np.eye(fields))
 
-    def _sum(self, encoded: Encoded, fields: Ints, start: np.float32) -> tuple[Singles, Singles]:
+    def _sum(self, encoded: Encoded, side: int, start: np.float32) -> tuple[Singles, Singles]:
         """Logits and the fields' vectors."""
-        count, shape = len(encoded.slots), (len(self.strength), self.factors)
+        count, shape = len(encoded.slots), (self.factors, len(self.strength))
         logits, vectors = np.empty(count, np.float32), np.empty((count, *shape), np.float32)
-        scratch = np.empty(shape, np.float32)
-        sum_fields(*encoded, fields, self.table, start, self.strength, self._length, logits, vectors, scratch)
+        scratch = np.empty(shape, np.float32), np.empty(shape[1], np.float32)
+        sum_fields(*encoded, self._fields[side], self.table, start, self.strength, logits, vectors, *scratch)
         return logits, vectors
 
     def _learn(self, encoded: Encoded, labels: Singles, weights: Singles) -> None:
-        vectors, mixed = np.empty((2, len(self.strength), self.factors), np.float32)
-        learn_fields(
-            *encoded, self._fields, labels, weights, self.table, self.strength, self.squares, self._rule,
-            self._length, vectors, mixed,
-        )  # fmt: skip
+        state = self.table, self.strength, self.squares
+        shape = self.factors, len(self.strength)
+        scratch = tuple(np.empty(each, np.float32) for each in (shape, shape, shape[1], shape[0]))
+        learn_fields(*encoded, self._fields[BOTH], labels, weights, *state, self._rule, scratch)
 
     def _predict(self, encoded: Encoded, out: Singles) -> None:
-        out[:], _ = self._sum(encoded, self._fields, self.table[-1, 0])
+        out[:], _ = self._sum(encoded, BOTH, self.table[-1, 0])
         logits_to_probabilities(out[None])
