@@ -37,7 +37,7 @@ class DeepLearner(Learner):
     rate, dense_rate : float
         Learning rates of Adagrad for the tables and of Adam for the rest.
     decay : float
-        Weight decay of a table's row each time that it is looked up.
+        Weight decay of a table's row, for each batch that looks it up.
     epochs : int
         Most passes over the rows that `fit` makes.
     batch : int
