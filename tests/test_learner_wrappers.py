@@ -11,7 +11,7 @@ from small_rows import SCHEMA, crossed_rows, small_grid, small_rows
 
 from adsim import registry
 from adsim.errors import AdsimError
-from adsim.predictors.features import Field, Rows, Schema, make_rows, pair
+from adsim.predictors.features import Field, Rows, Schema, concatenate, make_rows, pair
 from adsim.predictors.learner import Learner, load
 from adsim.predictors.proportions import LabelProportions
 from adsim.predictors.semantic import SemanticIds
@@ -35,6 +35,12 @@ def log_loss(p: Any, y: Any) -> float:
 def auc(p: Any, y: Any) -> float:
     ranks, events = rankdata(p), y.sum()
     return float((ranks[y > 0].sum() - events * (events + 1) / 2) / (events * (y.size - events)))
+
+
+def expected_error(p: Any, truth: Any) -> float:
+    """Mean distance of predictions from true rates, over twenty bins of equal size."""
+    order = np.array_split(np.argsort(p), 20)
+    return float(np.mean([abs(p[bin].mean() - truth[bin].mean()) for bin in order]))
 
 
 @pytest.mark.parametrize("specification", [*WRAPPED, NESTED])
@@ -78,21 +84,18 @@ def test_what_cannot_be_wrapped_is_refused_by_name(of: str, message: str) -> Non
 def test_calibration_mends_a_model_that_has_learned_its_rows_by_heart(kind: str, online: bool) -> None:
     train, valid, test = (crossed_rows(count, seed) for seed, count in enumerate((3_000, 20_000, 20_000)))
     by_heart = make("fwfm:epochs=12:bits=14").fit(*train[:2])
-    calibrated = make(f"{kind}:of=fwfm/epochs=12/bits=14:half_life=1e9").begin(train[0].schema)
+    calibrated = make(f"{kind}:of=fwfm/epochs=12/bits=14:half_life=1e9:holdout={20 / 23}")
     if online:
-        calibrated.inner.restore(by_heart.arrays())  # type: ignore[attr-defined]
+        calibrated.begin(train[0].schema).inner.restore(by_heart.arrays())  # type: ignore[attr-defined]
         for start in range(0, 20_000, 500):
-            part = valid[0].take(slice(start, start + 500))
-            calibrated.partial_fit(part, valid[1][start : start + 500])
+            part = slice(start, start + 500)
+            calibrated.partial_fit(valid[0].take(part), valid[1][part])
     else:
-        calibrated.inner.restore(by_heart.arrays())  # type: ignore[attr-defined]
-        calibrated._count(valid[0], valid[1], np.ones(20_000))  # type: ignore[attr-defined]
-        calibrated._fit_curve()  # type: ignore[attr-defined]
+        calibrated.fit(concatenate([train[0], valid[0]]), np.concatenate([train[1], valid[1]]))
     losses = [log_loss(learner.predict_proba(test[0]), test[1]) for learner in (by_heart, calibrated)]
-    assert losses[1] < losses[0] - 0.03
-    sure = calibrated.predict_proba(test[0]) > np.quantile(calibrated.predict_proba(test[0]), 0.9)
-    ratio = [learner.predict_proba(test[0])[sure].mean() / test[2][sure].mean() for learner in (by_heart, calibrated)]
-    assert abs(ratio[1] - 1) < 0.6 * abs(ratio[0] - 1)
+    assert losses[1] < losses[0] - 0.025
+    errors = [expected_error(learner.predict_proba(test[0]), test[2]) for learner in (by_heart, calibrated)]
+    assert errors[1] < 0.5 * errors[0]
 
 
 def test_platts_line_is_the_largest_posterior() -> None:
@@ -124,13 +127,13 @@ def test_a_calibrated_curve_learns_the_distortion_that_was_made(kind: str) -> No
     error = np.abs(1 / (1 + np.exp(-found)) - 1 / (1 + np.exp(-(asked - 1) / 2)))
     assert error.mean() < {"platt": 0.003, "isotonic": 0.012, "binned": 0.02}[kind]
     if kind != "binned":
-        assert np.all(np.diff(found) >= 0)
+        assert np.all(np.diff(found) >= -1e-9)
 
 
-def long_tailed(count: int, seed: int) -> tuple[Rows, Any]:
+def long_tailed(count: int, seed: int, users: int = 3000) -> tuple[Rows, Any]:
     """Rows of many rare values, each with an effect of its own and crossed with the others."""
     rng, world = np.random.default_rng([2, seed]), np.random.default_rng(3)
-    schema = Schema((Field("user", 3000), Field("segment", 8)), (Field("ad", 600), Field("category", 10)))
+    schema = Schema((Field("user", users), Field("segment", 8)), (Field("ad", users // 5), Field("category", 10)))
     ids = np.stack([(field.size * rng.random(count) ** 3).astype(int) for field in schema.fields], 1)
     effects = [world.normal(0, 0.6, field.size) for field in schema.fields]
     cross = world.normal(0, 0.8, (8, 10))
@@ -146,7 +149,8 @@ def test_paths_help_where_values_are_rare_and_leave_common_ones_alone() -> None:
             make(s).fit(*train, seed=seed).predict_proba(test[0]) for s in ("fwfm:epochs=3", "paths:of=fwfm/epochs=3")
         ]
         gains.append(log_loss(p[0], test[1]) - log_loss(p[1], test[1]))
-    assert np.mean(gains) > 0.005
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.002
     few = make("paths:of=fwfm/epochs=3:kappa=1e-6").fit(*train)
     np.testing.assert_allclose(
         few.predict_proba(train[0]), make("fwfm:epochs=3").fit(*train).predict_proba(train[0]), rtol=1e-4
@@ -196,18 +200,18 @@ def test_codes_of_a_further_level_leave_less_unexplained() -> None:
 
 @pytest.mark.parametrize("method", ["tilt", "loss"])
 def test_counts_per_bag_teach_nearly_what_labels_do(method: str) -> None:
-    train, test = long_tailed(30_000, 0), long_tailed(20_000, 1)
+    train, test = long_tailed(60_000, 0, 300), long_tailed(20_000, 1, 300)
     found = {}
     for size in (8, 64):
-        bag = np.arange(30_000) // size
+        bag = np.arange(60_000) // size
         counts = np.bincount(bag, train[1])
         learner = LabelProportions("ftrl", method).fit_bags(train[0], bag, counts)
         naive = make("ftrl").fit(train[0], (counts / np.bincount(bag))[bag])
         found[size] = [auc(each.predict_proba(test[0]), test[1]) for each in (naive, learner)]
     labelled = auc(make("ftrl").fit(*train).predict_proba(test[0]), test[1])
-    assert found[8][1] > found[8][0] + 0.01, found
-    assert found[64][1] > found[64][0] + 0.02, found
-    assert labelled > found[8][1] > labelled - 0.05, (labelled, found)
+    assert found[8][1] > found[8][0] + 0.003, found
+    assert found[64][1] > found[64][0] + {"loss": 0.04, "tilt": 0.01}[method], found
+    assert labelled > found[8][1] > labelled - 0.02, (labelled, found)
     assert found[8][1] > found[64][1]
 
 

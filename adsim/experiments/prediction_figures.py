@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from adsim.drawing import BLUE, GREEN, GREY, INK, logarithmic, note, panels, styled
 from adsim.experiments.prediction import ORACLE, Prediction
@@ -26,8 +26,8 @@ def ladder(found: Prediction) -> Figure:
     colors = [GREEN if model == ORACLE else BLUE for model in rows["model"]]
     axes.hlines(places, rows["low"], rows["high"], colors=colors, linewidth=5, alpha=0.35)
     axes.scatter(rows["mean"], places, color=colors, s=55, zorder=3)
-    labels = ["true rates" if model == ORACLE else model for model in rows["model"]]
-    axes.set_yticks(places, labels)
+    labels = _labels(found.models)
+    axes.set_yticks(places, [labels[model] for model in rows["model"]])
     axes.grid(axis="y", visible=False)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     span = float(rows["mean"].max() - rows["mean"].min()) or 0.01
@@ -45,7 +45,7 @@ def ladder(found: Prediction) -> Figure:
 @styled
 def reliability_diagram(found: Prediction) -> Figure:
     """Observed against predicted click rates, by decile of predictions; a panel per model."""
-    models = [*found.models, ORACLE]
+    models, labels = [*found.models, ORACLE], _labels(found.models)
     columns = min(COLUMNS, len(models))
     rows = -(-len(models) // columns)
     bins = found.reliability
@@ -62,10 +62,13 @@ def reliability_diagram(found: Prediction) -> Figure:
         axis.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         color = GREEN if model == ORACLE else BLUE
         axis.plot(part["predicted"], part["observed"], color=color, marker="o", markersize=4.5, linewidth=1.4)
-        axis.set_title("true rates" if model == ORACLE else model, fontweight="bold")
+        axis.set_title(labels[model], fontweight="bold")
         _percent(axis, low, high)
+    for axis in axes.flat[len(models) - columns : len(models)]:
+        axis.set_xlabel("predicted, %")
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
-        axis.set_ylabel("observed")
+        axis.set_ylabel("observed, %")
     figure.align_ylabels()
     note(figure, "Deciles of predictions, means over worlds; on the dashed line, what was predicted came true.")
     return figure
@@ -74,6 +77,11 @@ def reliability_diagram(found: Prediction) -> Figure:
 def _percent(axes: Axes, low: float, high: float) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         logarithmic(axis, low, high)
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
-    if axes.get_subplotspec().is_last_row():  # type: ignore[union-attr]
-        axes.set_xlabel("predicted")
+        axis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g}"))
+
+
+def _labels(models: list[str]) -> dict[str, str]:
+    """Models without their parameters, where that tells them apart."""
+    plain = [model.partition(":")[0] for model in models]
+    short = {model: name if plain.count(name) == 1 else model for model, name in zip(models, plain, strict=True)}
+    return {**short, ORACLE: "true rates"}

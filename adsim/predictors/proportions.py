@@ -11,7 +11,7 @@ from adsim.predictors.features import Rows
 from adsim.predictors.wrapper import Wrapper, logits, sigmoid
 from adsim.types import Floats, Ints
 
-METHODS = "tilt", "loss"
+METHODS = "loss", "tilt"
 BATCH = 256
 """Rows at least between predictions of the loss."""
 REACH, HALVINGS = 40.0, 50
@@ -20,21 +20,21 @@ REACH, HALVINGS = 40.0, 50
 class LabelProportions(Wrapper):
     """Teaches a learner from counts per bag, as aggregated reports give them; with labels it is just that learner.
 
-    Both methods start from the rate of each row's bag as a soft label. ``tilt`` then alternates: rows of a bag get
-    the soft labels ``sigmoid(l_i + c)``, l the learner's logits and c what makes them add up to the bag's count k,
-    and the learner is fitted to them from scratch. This is expectation maximisation with a mean-field posterior,
-    which belief propagation (Havaldar et al. 2023, arXiv 2310.08056) refines. ``loss`` descends the divergence
-    ``n KL(k / n, P)`` of n rows and their mean prediction P: a row's soft label ``p - p (1 - p) (P - k / n) /
-    (P (1 - P))`` hands its gradient to any learner (our own form).
+    Both methods start from the rate of each row's bag as a soft label, and pass over the rows again and again.
+    ``loss`` descends the divergence ``n KL(k / n, P)`` of a bag of n rows with k events and mean prediction P: a
+    row's soft label ``p - p (1 - p) (P - k / n) / (P (1 - P))`` hands its gradient to any learner (our own form).
+    ``tilt`` is expectation maximisation with a mean-field posterior, which belief propagation (Havaldar et al. 2023,
+    arXiv 2310.08056) refines: soft labels ``sigmoid(l_i + c)``, l the learner's logits and c what makes them add up
+    to k.
 
     Parameters
     ----------
     of : str
         The learner, with slashes for colons: ``fwfm/epochs=2``.
     method : str
-        tilt or loss.
+        loss or tilt.
     rounds : int
-        Fits after the first, or passes over the bags.
+        Passes after the first.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class LabelProportions(Wrapper):
         When a parameter is out of range or, on `begin`, ``of`` is not a learner.
     """
 
-    def __init__(self, of: str, method: str = "tilt", rounds: int = 8) -> None:
+    def __init__(self, of: str, method: str = "loss", rounds: int = 8) -> None:
         if method not in METHODS:
             raise UnknownName("method", str(method), METHODS)
         self.of, self.method, self.rounds = of, method, require_count("rounds", rounds)
@@ -71,7 +71,7 @@ class LabelProportions(Wrapper):
         self.inner.fit(rows, rate[which], seed=seed)
         for _ in range(self.rounds):
             if self.method == "tilt":
-                self.inner.fit(rows, self._tilted(rows, which, events), seed=seed)
+                self.inner.partial_fit(rows, self._tilted(rows, which, events))
             else:
                 self._descend(rows, which, rate)
         return self

@@ -1,5 +1,6 @@
 """Codes of an ad's content as further fields, by which a new ad takes after those that resemble it."""
 
+import warnings
 from dataclasses import replace
 from typing import Any, Self
 
@@ -122,7 +123,9 @@ class SemanticIds(Wrapper):
         left = self._scaled(contents)
         for centres in self._centres:
             start = left[rng.permutation(len(left))[np.arange(self.codes) % len(left)]]
-            centres[...], code = kmeans2(left, start, iter=ROUNDS, minit="matrix", missing="warn")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a cluster may stay empty
+                centres[...], code = kmeans2(left, start, iter=ROUNDS, minit="matrix")
             left = left - centres[code]
 
     def _scaled(self, numbers: Singles) -> Floats:
