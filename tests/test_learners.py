@@ -232,7 +232,7 @@ def test_the_posterior_of_one_weight_is_that_of_its_rows() -> None:
     schema = Schema((Field("one", 1),), (Field("ad", 1),))
     rows = make_rows(schema, np.full((4000, 2), -1))
     labels = (np.random.default_rng(0).random(4000) < 0.2).astype(np.float32)
-    learner = BayesianLogistic(bits=10).fit(rows, labels)
+    learner = BayesianLogistic(precision=1, bits=10).fit(rows, labels)
     assert learner.predict_proba(rows)[0] == pytest.approx(labels.mean(), abs=0.02)
     precision = 1 / float(learner.table[-1, 1])
     assert precision == pytest.approx(1 + 4000 * 0.2 * 0.8, rel=0.1)
@@ -240,7 +240,7 @@ def test_the_posterior_of_one_weight_is_that_of_its_rows() -> None:
 
 def test_samples_spread_around_predictions_as_the_posterior_says() -> None:
     rows, labels = small_rows(4000)
-    learner = BayesianLogistic(thompson=0.7, **LINEAR).fit(rows, labels)  # type: ignore[arg-type]
+    learner = BayesianLogistic(thompson=0.7, precision=1, **LINEAR).fit(rows, labels)  # type: ignore[arg-type]
     contexts, ads = small_grid(500, 6, seed=3)
     mean, sample = np.empty((2, 6, 500), np.float32)
     learner.predict_grid(contexts, ads, mean)
