@@ -1,7 +1,7 @@
 """Liquid welfare against user experience: what each mechanism reaches at its best, and the most that is feasible.
 
 Every mechanism has the constant multipliers that the period asks for (`adsim.experiments.calibrate`), so that none is
-judged by how agents learn. The optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user
+judged by how agents learn; whether they are an equilibrium is certified by best responses (`best_responses`). The optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user
 experience. The model is our derivation from the abstract of Li et al. 2025 (arXiv 2507.02931).
 
 Campaigns leave when their stock is sold, as in the market, and what the last opportunity sells beyond it is given up
@@ -20,7 +20,7 @@ import pandas as pd
 
 from adsim import registry
 from adsim.errors import AdsimError
-from adsim.experiments.calibrate import calibrate
+from adsim.experiments.best_responses import settle
 from adsim.experiments.compare import BASELINE
 from adsim.experiments.statistics import Estimate, difference
 from adsim.experiments.tables import means, records
@@ -55,7 +55,8 @@ METRICS = (
     "roi_kept",
     "stock_use",
     "stock_overshoot",
-    "residual",
+    "missed_share",
+    "drift",
     "converged",
 )
 CELL = ["stocks", "beta"]
@@ -79,7 +80,8 @@ class Frontier:
     the optimum where that is exact), revenue, revenue_share (of the optimum's liquid welfare), sales (value
     delivered), roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
     stock_overshoot (largest relative sales beyond the stock if nobody left: how far multipliers are from holding it),
-    residual and converged (of the calibration)."""
+    missed_share (what all sellers miss, each if it alone took its best response, over all sales), drift (how much the
+    weighted objective still changed in the last sweeps, relative) and converged (whether all sellers are at rest)."""
     optima: pd.DataFrame
     """A row per cell and seed: stocks, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
     (that no allocation exceeds) and exact (whether the two are the same, up to rounding)."""
@@ -229,7 +231,8 @@ def _outcome(
 
 def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]:
     """The metrics of one mechanism."""
-    found, period = calibrate(scenario, seed), WholePeriod(scenario, seed)
+    settled, period = settle(scenario, seed), WholePeriod(scenario, seed)
+    found = settled.calibration
     own = period.constraints
     totals = delivered(own, period.totals(found.multiplier, np.isfinite(own.stock)))
     liquid, experience = float(liquid_value(own, totals).sum()), float(totals.experience.sum())
@@ -246,8 +249,9 @@ def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]
         "roi_kept": _mean((roi_shortfall(own, totals) <= TOLERANCE)[judged]),
         "stock_use": _mean(ratio(units_sold(own, totals), own.stock)[np.isfinite(own.stock)]),
         "stock_overshoot": _largest(stock_overshoot(own, found.totals)),
-        "residual": found.residual,
-        "converged": found.converged,
+        "missed_share": settled.responses.missed_share,
+        "drift": found.drift,
+        "converged": settled.converged,
     }
 
 
