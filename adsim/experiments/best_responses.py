@@ -53,11 +53,6 @@ class BestResponses(NamedTuple):
         """What all miss, each if it alone took its best response, over all sales."""
         return _share(self.missed.sum(), self.sales.sum())
 
-    @property
-    def largest(self) -> float:
-        """The largest sum that one campaign misses, over the mean sales of all."""
-        return _share(self.missed.max(), self.sales.mean())
-
 
 class Settled(NamedTuple):
     """Where campaigns that took their best responses came to."""

@@ -64,10 +64,9 @@ class Calibration(NamedTuple):
 
     @property
     def drift(self) -> float:
-        """How much the objective still changed: largest less smallest of the last sweeps, relative to their mean."""
+        """How much the objective still changed: its standard deviation over the last sweeps, relative to its mean."""
         objective = self.history[_last(len(self.history)), 1]
-        mean = float(objective.mean())
-        return float(np.ptp(objective)) / mean if mean > 0 else 0.0
+        return float(objective.std() / objective.mean()) if objective.any() else 0.0
 
 
 def calibrate(

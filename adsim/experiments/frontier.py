@@ -80,8 +80,8 @@ class Frontier:
     the optimum where that is exact), revenue, revenue_share (of the optimum's liquid welfare), sales (value
     delivered), roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
     stock_overshoot (largest relative sales beyond the stock if nobody left: how far multipliers are from holding it),
-    missed_share (what all sellers miss, each if it alone took its best response, over all sales), drift (how much the
-    weighted objective still changed in the last sweeps, relative) and converged (whether all sellers are at rest)."""
+    missed_share (what all sellers miss, each if it alone took its best response, over all sales), drift (standard
+    deviation of the weighted objective over the last sweeps, relative) and converged (whether all sellers are at rest)."""
     optima: pd.DataFrame
     """A row per cell and seed: stocks, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
     (that no allocation exceeds) and exact (whether the two are the same, up to rounding)."""
