@@ -29,6 +29,7 @@ COMPARED = (
     "liquid_welfare",
     "user_experience",
     "weighted_objective",
+    "objective_share",
     "revenue",
     "roi_violations",
     "roi_shortfall",
@@ -49,6 +50,12 @@ def compare_(
     ] = None,
     seed: Seed = 0,
     seeds: Seeds = 20,
+    optimum: Annotated[
+        bool | None,
+        typer.Option(
+            "--optimum/--no-optimum", help="Share of the best weighted objective; given where it takes seconds."
+        ),
+    ] = None,
     changes: Changes = [],  # noqa: B006
     workers: Workers = 1,
     out: Out = None,
@@ -66,6 +73,7 @@ def compare_(
             agents=None if agents is None else split(agents),
             seeds=seeds,
             first_seed=seed,
+            optimum=optimum,
             workers=workers,
             progress=progress,
         )
@@ -89,7 +97,8 @@ def _comparison_table(comparison: "Comparison") -> Table:
     table = console.grid(title, headings, left=2)
     for metric in COMPARED:
         weightless = metric == "weighted_objective" and comparison.scenario.auction.beta == 0
-        if weightless or not any(means[variant][metric]["mean"] for variant in means):
+        known = all(metric in means[variant] for variant in means)
+        if weightless or not known or not any(means[variant][metric]["mean"] for variant in means):
             continue
         for place, variant in enumerate(means):
             row = means[variant][metric]
@@ -104,6 +113,8 @@ def _comparison_table(comparison: "Comparison") -> Table:
 def _comparison_notes(comparison: "Comparison") -> list[str]:
     """What else a reader must know: marks, variants that coincide, mechanisms that were left out."""
     notes = ["* the interval of the difference excludes 0."] if len(comparison.variants) > 1 else []
+    if "objective_share" in comparison.metrics:
+        notes.append("objective share: of the weighted objective that no allocation exceeds, in expectation.")
     for group in _coinciding(comparison):
         why = ": with one slot they are one auction" if ONE_AUCTION.issuperset(group) else " on every seed"
         notes.append(f"{', '.join(group[:-1])} and {group[-1]} coincide{why}.")

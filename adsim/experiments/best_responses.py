@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from adsim import registry
 from adsim.experiments.calibrate import Calibration, calibrate
 from adsim.experiments.misreports import violation
-from adsim.experiments.own_multiplier import own_multiplier
+from adsim.experiments.own_multiplier import ROUNDING, own_multiplier
 from adsim.experiments.whole_period import WholePeriod
 from adsim.market.metrics import delivered_value
 from adsim.market.scenario import Scenario
@@ -119,11 +119,11 @@ def best_responses(
         there = _at(period, multiplier, stays, n, best[n])
         most = float(delivered_value(kept, there)[n])
         missed[n] = max(0.0, most - sales[n])
-        content = missed[n] <= TOLERANCE * most or there.wins[n] - at.wins[n] <= 1
-        if content and broken[n] > TOLERANCE:
+        at_rest[n] = missed[n] <= TOLERANCE * most or there.wins[n] - at.wins[n] <= 1
+        if at_rest[n] and broken[n] > TOLERANCE:
             beyond = _at(period, multiplier, stays, n, best[n] + NEXT * abs(best[n]))
-            content = broken[n] <= violation(kept, beyond)[n] + TOLERANCE
-        at_rest[n] = content
+            keeps = violation(kept, there)[n] <= ROUNDING
+            at_rest[n] = keeps and broken[n] <= violation(kept, beyond)[n] + TOLERANCE
     return BestResponses(best, missed, sales, broken, at_rest)
 
 

@@ -36,11 +36,11 @@ from adsim.market.metrics import (
     stock_overshoot,
     units_sold,
 )
-from adsim.market.scenario import Scenario
+from adsim.market.scenario import STOCKS, Scenario
 from adsim.types import Constraints, Floats, Totals
 
 BETAS = 0.0, 0.2, 0.5, 1.0, 2.0
-STOCKS = 0.5, 1.0, 2.0
+FACTORS = 0.5, 1.0, 2.0
 ONE_SLOT = ("lpa", "first_price", "second_price", "split")
 """Second price, GSP and VCG are one auction there."""
 SEVERAL_SLOTS = ("lpa", "first_price", "gsp", "vcg", "split")
@@ -111,7 +111,7 @@ def frontier(
     scenario: Scenario,
     *,
     betas: Iterable[float] = BETAS,
-    stocks: Iterable[float] = STOCKS,
+    stocks: Iterable[float] = FACTORS,
     mechanisms: Sequence[str] | None = None,
     seeds: int = 20,
     first_seed: int = 0,
@@ -182,7 +182,7 @@ def _check(scenario: Scenario, betas: list[float], factors: list[float]) -> None
         raise AdsimError(f"betas = {betas}: must be numbers from 0, one at least.")
     if not factors or not all(0 < factor < math.inf for factor in factors):
         raise AdsimError(f"stocks = {factors}: must be positive factors, one at least.")
-    if factors != [1] and not any(table.stock or table.relative_stock for table in scenario.campaigns):
+    if factors != [1] and not any(table.has_stock for table in scenario.campaigns):
         raise AdsimError(f"scenario '{scenario.name}': no campaign has a stock to scale.")
 
 
@@ -190,7 +190,7 @@ def _variants(scenario: Scenario, factor: float, beta: float, mechanisms: list[s
     """The scenario of a cell under each mechanism."""
     changes: dict[str, Any] = {"auction.beta": beta}
     for number, table in enumerate(scenario.campaigns):
-        for field in ("stock", "relative_stock"):
+        for field in STOCKS:
             drawn = getattr(table, field)
             if drawn is not None:
                 changes[f"campaigns.{number}.{field}"] = drawn.scaled(factor).model_dump(mode="json")
