@@ -2,14 +2,14 @@
 
 A campaign's best response is the largest multiplier with which it keeps its constraints against rivals that bid on
 (`adsim.experiments.own_multiplier`), found exactly. It is *at rest* when its sales are at most `TOLERANCE` short of
-those of its best response, or no more than one opportunity, and when it breaks its constraints by no more than
-`TOLERANCE` beyond what the next opportunity that it would win breaks: opportunities are indivisible, and no constant
-multiplier wins a part of one. If all are, multipliers are an epsilon-equilibrium of the game that campaigns play.
+those of its best response, or one opportunity, and it breaks its constraints by at most `TOLERANCE` more than the
+next opportunity that it would win breaks them: opportunities are indivisible, and no constant multiplier wins a part
+of one. If all are at rest, multipliers are an epsilon-equilibrium of the game that campaigns play.
 
 Under first price and LPA, stocks alone make a game of strategic complements (bids that rise win from others, who
-raise theirs), so that an equilibrium exists (Tarski 1955; for pacing see Conitzer et al. 2022, arXiv 1706.07151). With
-target ROIs under second price bids that rise make others' wins dearer and lower their bids: best responses may go
-round for ever. The notion of rest, and `settle`, are ours.
+raise theirs), so that an equilibrium exists (Tarski 1955; for pacing see Conitzer et al. 2022, arXiv 1706.07151).
+With target ROIs under second price, bids that rise make others' wins dearer and lower their bids: best responses may
+go round for ever. The notion of rest, and `settle`, are ours.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class BestResponses(NamedTuple):
     multiplier: Floats
     """Its best response."""
     missed: Floats
-    """Sales within the stock that the best response makes and the campaign's multiplier does not; money, at least 0."""
+    """Sales within the stock that the best response makes and the campaign's own multiplier does not; money."""
     sales: Floats
     """Made at the campaign's own multiplier within the stock, money."""
     violation: Floats

@@ -8,8 +8,8 @@ count, and the resting point is 1 / target - lambda with the duals of the weight
 
 All opportunities are sold again and again, each time at multipliers moved by the relative slack of the tightest
 constraint: in proportion, or under LPA with user experience, where they may be negative, in steps of 1 / target. A
-campaign's gain is cut when its slack changes sign and grows while it does not, and all moves become smaller from sweep
-to sweep. How near that comes to rest is measured by best responses (`adsim.experiments.best_responses`).
+campaign's gain is cut when its slack changes sign and grows while it does not, and all moves become smaller from
+sweep to sweep. How near that comes to rest is measured by best responses (`adsim.experiments.best_responses`).
 """
 
 from typing import NamedTuple

@@ -31,8 +31,8 @@ class Comparison:
     """Mechanisms that do not fit the scenario, and why."""
     runs: pd.DataFrame
     """A row per variant and seed: variant, seed and the metrics of `Result.summary`; and, with the optimum,
-    objective_share (weighted objective over `adsim.experiments.weighted_optimum`'s bound, that no allocation exceeds in
-    expectation; NaN where that is 0)."""
+    objective_share (weighted objective over the bound of `adsim.experiments.weighted_optimum`, which no allocation
+    exceeds in expectation; NaN where that is 0)."""
     campaigns: pd.DataFrame
     """A row per variant, seed and campaign: variant, seed and the columns of `Result.campaigns`."""
     table: pd.DataFrame

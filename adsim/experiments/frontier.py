@@ -1,8 +1,9 @@
 """Liquid welfare against user experience: what each mechanism reaches at its best, and the most that is feasible.
 
 Every mechanism has the constant multipliers that the period asks for (`adsim.experiments.calibrate`), so that none is
-judged by how agents learn; whether they are an equilibrium is certified by best responses (`best_responses`). The optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user
-experience. The model is our derivation from the abstract of Li et al. 2025 (arXiv 2507.02931).
+judged by how agents learn; best responses (`adsim.experiments.best_responses`) tell if they are an equilibrium. The
+optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user experience. The model is our
+derivation from the abstract of Li et al. 2025 (arXiv 2507.02931).
 
 Campaigns leave when their stock is sold, as in the market, and what the last opportunity sells beyond it is given up
 in proportion, with its value, spend and experience. That is feasible for the optimum, so that no mechanism can exceed
@@ -81,7 +82,7 @@ class Frontier:
     delivered), roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
     stock_overshoot (largest relative sales beyond the stock if nobody left: how far multipliers are from holding it),
     missed_share (what all sellers miss, each if it alone took its best response, over all sales), drift (standard
-    deviation of the weighted objective over the last sweeps, relative) and converged (whether all sellers are at rest)."""
+    deviation of the weighted objective over the last sweeps, relative) and converged (whether all are at rest)."""
     optima: pd.DataFrame
     """A row per cell and seed: stocks, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
     (that no allocation exceeds) and exact (whether the two are the same, up to rounding)."""

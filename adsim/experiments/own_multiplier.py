@@ -29,8 +29,8 @@ def own_multiplier(
 
     For a value maximizer that is the best uniform bid, since more wins are more value; a utility maximizer bids its
     value at most. Under the Liquid Payment Auction 1 / target ROI is the most, and the return needs no search: it is
-    the target. Found by bisection, from its present multiplier outwards: violations grow with the multiplier (under GSP not without fail: a crossing is
-    found then, which may not be the last).
+    the target. Found by bisection, from its present multiplier outwards: violations grow with the multiplier (under
+    GSP not without fail: a crossing is found then, which may not be the last).
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def own_multiplier(
 def _bracket(
     fits: Callable[[float], bool], begin: float, step: float, least: float, most: float
 ) -> tuple[float, float]:
-    """A multiplier that fits, and a larger one that does not; both the same where the least or the most is reached."""
+    """A multiplier that fits and a larger one that does not; or twice the least or the most, if that is reached."""
     edge, fitting = begin, fits(begin)
     while True:
         beyond = min(edge + step, most) if fitting else max(edge - step, least)
