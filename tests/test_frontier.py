@@ -14,10 +14,11 @@ import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
 from adsim.experiments import frontier_figures
-from adsim.experiments.calibrate import calibrate
+from adsim.experiments.best_responses import best_responses, settle
 from adsim.experiments.frontier import METRICS, Frontier, delivered, frontier
 from adsim.experiments.statistics import difference, estimate
 from adsim.experiments.weighted_optimum import weighted_optimum
+from adsim.experiments.whole_period import WholePeriod
 from adsim.market.markets import Markets
 from adsim.market.reveal import Pairs, true_pairs
 from adsim.market.scenario import Scenario
@@ -92,7 +93,7 @@ def test_rows_are_those_of_a_naive_market_at_the_calibrated_multipliers(
 ) -> None:
     scenario = variant(mechanism, beta, factor)
     pairs, own = truth(scenario, 1)
-    naive = played(scenario, pairs, own, calibrate(scenario, 1).multiplier)
+    naive = played(scenario, pairs, own, settle(scenario, 1).calibration.multiplier)
     rows = found.runs.query("mechanism == @mechanism and beta == @beta and stocks == @factor and seed == 1")
     for metric, value in naive.items():
         assert rows[metric].item() == pytest.approx(value, rel=2e-3), metric
@@ -147,6 +148,23 @@ def test_split_traffic_does_not_depend_on_beta(found: Frontier) -> None:
     rows: Any = found.runs.query("mechanism == 'split'").set_index("beta")
     for metric in ("liquid_welfare", "user_experience", "revenue"):
         np.testing.assert_array_equal(rows.loc[0.0, metric], rows.loc[1.0, metric])
+
+
+def test_converged_rows_are_those_whose_sellers_are_all_at_rest(found: Frontier) -> None:
+    scenario = variant("second_price", 1.0, 2.0)
+    at = settle(scenario, 1).calibration
+    best = best_responses(WholePeriod(scenario, 1), "second_price", at.multiplier, at.leaving)
+    row = found.runs.query("mechanism == 'second_price' and beta == 1 and stocks == 2 and seed == 1")
+    assert row["converged"].item() == best.at_rest.all()
+    assert row["missed_share"].item() == pytest.approx(best.missed.sum() / best.sales.sum())
+    assert found.runs["converged"].mean() > 0.9
+
+
+def test_stocks_in_sales_value_are_scaled_too() -> None:
+    changes = {"campaigns__0__relative_stock": None, "campaigns__0__stock_value": 3.0}
+    scaled = frontier(make(**changes), betas=[0.0], stocks=[1, 4], mechanisms=["lpa"], seeds=1)
+    scarce, plenty = scaled.optima["liquid_welfare"]
+    assert plenty > 2 * scarce
 
 
 def test_what_is_sold_beyond_a_stock_is_given_up_in_proportion() -> None:

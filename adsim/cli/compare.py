@@ -32,6 +32,7 @@ COMPARED = (
     "liquid_welfare",
     "user_experience",
     "weighted_objective",
+    "objective_share",
     "revenue",
     "roi_violations",
     "roi_shortfall",
@@ -70,6 +71,12 @@ def compare_(
     ] = "mechanism",
     seed: Seed = 0,
     seeds: Seeds = 20,
+    optimum: Annotated[
+        bool | None,
+        typer.Option(
+            "--optimum/--no-optimum", help="Share of the best weighted objective; given where it takes seconds."
+        ),
+    ] = None,
     changes: Changes = [],  # noqa: B006
     workers: Workers = 1,
     out: Out = None,
@@ -93,6 +100,7 @@ def compare_(
             agents=None if agents is None else split(agents),
             seeds=seeds,
             first_seed=seed,
+            optimum=optimum,
             workers=workers,
             progress=progress,
         )
@@ -152,7 +160,8 @@ def _comparison_table(comparison: "Comparison", metrics: tuple[str, ...] = COMPA
     table = console.grid(title, headings, left=2)
     for metric in metrics:
         weightless = metric == "weighted_objective" and comparison.scenario.auction.beta == 0
-        if weightless or not any(means[variant][metric]["mean"] for variant in means):
+        known = all(metric in means[variant] for variant in means)
+        if weightless or not known or not any(means[variant][metric]["mean"] for variant in means):
             continue
         for place, variant in enumerate(means):
             row = means[variant][metric]
@@ -167,6 +176,8 @@ def _comparison_table(comparison: "Comparison", metrics: tuple[str, ...] = COMPA
 def _comparison_notes(comparison: "Comparison") -> list[str]:
     """What else a reader must know: marks, variants that coincide, mechanisms that were left out."""
     notes = [NOTE] if len(comparison.variants) > 1 else []
+    if "objective_share" in comparison.metrics:
+        notes.append("objective share: of the weighted objective that no allocation exceeds, in expectation.")
     for group in _coinciding(comparison):
         why = ": with one slot they are one auction" if ONE_AUCTION.issuperset(group) else " on every seed"
         notes.append(f"{', '.join(group[:-1])} and {group[-1]} coincide{why}.")

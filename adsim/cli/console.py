@@ -39,6 +39,8 @@ SHARES = {
     "converged",
     "relative_regret",
 }
+FINE = {"objective_share"}
+"""Shares of which hundredths of a percent count."""
 
 
 def show(*things: Any) -> None:
@@ -82,7 +84,7 @@ def number(value: float | None, metric: str = "") -> str:
     if value is None or not math.isfinite(value):
         return "-"
     if metric in SHARES:
-        return f"{value:z.1%}"
+        return f"{value:z.2%}" if metric in FINE else f"{value:z.1%}"
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"

@@ -101,6 +101,21 @@ def _gap(mean: float, excludes_zero: bool) -> list[str]:
     return [f"{100 * mean:+z.2f}", "*" if excludes_zero else ""]
 
 
+def _rest(found: "Frontier") -> str:
+    """How many calibrations are an equilibrium, and how near."""
+    from adsim.experiments.best_responses import TOLERANCE
+
+    runs = found.runs
+    failed = runs.loc[~runs["converged"], "mechanism"].value_counts(sort=False)
+    which = f" ({', '.join(f'{name} {count}' for name, count in failed.items())})" if len(failed) else ""
+    return (
+        f"{failed.sum()} of {len(runs)} calibrations did not converge{which}: with another constant multiplier some "
+        f"seller would sell {TOLERANCE:.0%}, and more than one opportunity, more. All sellers miss "
+        f"{runs['missed_share'].mean():.2g} of sales in the mean, {runs['missed_share'].max():.2g} at most; the "
+        f"objective still moved by {runs['drift'].mean():.2g} in the mean, {runs['drift'].max():.2g} at most."
+    )
+
+
 def _notes(found: "Frontier", *, chosen: bool) -> list[str]:
     """What the columns mean, which differences are there, what did not converge and what was left out."""
     cells = len(found.betas) * len(found.stocks)
@@ -116,9 +131,7 @@ def _notes(found: "Frontier", *, chosen: bool) -> list[str]:
             parts.append(f"{name} below {found.baseline} in {(gaps < 0).sum()}, above in {(gaps > 0).sum()}")
         if parts:
             notes.append(f"{words.capitalize()}, intervals that exclude 0, of {cells}: {'; '.join(parts)}.")
-    failed = found.runs.loc[~found.runs["converged"], "mechanism"].value_counts(sort=False)
-    which = f" ({', '.join(f'{name} {count}' for name, count in failed.items())})" if len(failed) else ""
-    notes.append(f"{failed.sum()} of {len(found.runs)} calibrations did not converge{which}.")
+    notes.append(_rest(found))
     if not found.optima["exact"].all():
         notes.append("The optimum is an upper bound here: shares of the objective are at least those shown.")
     if not chosen and len(found.scenario.auction.slot_exposure) == 1:

@@ -42,7 +42,13 @@ def run(
     if seeds != 1:
         with console.progress("markets") as progress:
             found = compare.compare(
-                market, mechanisms=[mechanism], seeds=seeds, first_seed=seed, workers=workers, progress=progress
+                market,
+                mechanisms=[mechanism],
+                seeds=seeds,
+                first_seed=seed,
+                optimum=False,
+                workers=workers,
+                progress=progress,
             )
         runs = found.runs
     table = compare.means(runs)

@@ -7,8 +7,9 @@ count, and the resting point is 1 / target - lambda with the duals of the weight
 (`adsim.experiments.weighted_optimum`); that, and the damping below, are derived here.
 
 All opportunities are sold again and again, each time at multipliers moved by the relative slack of the tightest
-constraint: in proportion, or under LPA, where they may be negative, in steps of 1 / target. A campaign's gain is cut
-when its slack changes sign and grows while it does not, and all moves become smaller from sweep to sweep.
+constraint: in proportion, or under LPA with user experience, where they may be negative, in steps of 1 / target. A
+campaign's gain is cut when its slack changes sign and grows while it does not, and all moves become smaller from
+sweep to sweep. How near that comes to rest is measured by best responses (`adsim.experiments.best_responses`).
 """
 
 from typing import NamedTuple
@@ -19,12 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from adsim import registry
 from adsim.errors import AdsimError
 from adsim.experiments.whole_period import WholePeriod
-from adsim.market.metrics import units_sold
+from adsim.market.metrics import delivered_share, liquid_value, units_sold
 from adsim.market.scenario import Scenario
 from adsim.types import Constraints, Floats, Totals
 
-TOLERANCE = 0.01
-"""Relative slack, and relative movement of a multiplier, that count as none."""
 FIRST_GAIN, LEAST_GAIN, LARGEST_GAIN = 0.3, 0.01, 4.0
 """Change of the log-multiplier per relative slack. The least one keeps slack of changing sign 0 on average."""
 GROWTH, DAMPING = 1.2, 0.6
@@ -36,15 +35,15 @@ COOLING = 50
 LOWEST, HIGHEST = np.log(1e-3), np.log(1e6)
 """Bounds of the log-multiplier times the target. A bid at the lower one counts as no bid."""
 LOWEST_LIQUID = -1e3
-"""Lower bound of the multiplier times the target under LPA."""
+"""Lower bound of the multiplier times the target under LPA with user experience."""
 LAST = 1 / 3
-"""Part of the sweeps, the last, by which convergence is judged."""
+"""Part of the sweeps, the last, of which the best is taken."""
 BROKEN = 5
 """What use above 1 weighs, use below 1 weighing 1, when one of the last sweeps is chosen."""
 
 
 class Calibration(NamedTuple):
-    """Multipliers, and whether they are at rest.
+    """Multipliers, and how far they are from using what they may.
 
     A campaign's *use* is the largest of stock used / stock, spend / budget and target ROI / ROI.
     """
@@ -53,33 +52,21 @@ class Calibration(NamedTuple):
     """Bid per unit of predicted value, (N,): of the last sweeps', those that break and waste the least."""
     leaving: NDArray[np.bool_]
     """Campaigns that bid nothing and leave when their stock is gone, (N,)."""
+    lowest: Floats
+    """The multiplier that counts as bidding nothing, (N,)."""
     residuals: Floats
     """|use - 1| at these multipliers, (N,); 0 where the campaign bids the most it would and use is below 1, and where
-    it bids nothing and the stock that experience alone sells is gone."""
-    grain: Floats
-    """Largest less smallest use in the last sweeps, (N,): where multipliers are at rest, what an opportunity makes
-    that is won in one sweep and lost in the next, and so about as close to 1 as use can come."""
-    unrest: Floats
-    """Largest relative distance of the last sweeps' multipliers from these, (N,), under LPA to 1 / target."""
+    it bids nothing and the stock that others' bids leave it is gone."""
     history: Floats
-    """Largest and mean residual in each sweep; (sweeps, 2)."""
+    """Mean residual, and liquid welfare + beta * user experience within stocks, of each sweep; (sweeps, 2)."""
     totals: Totals
     """What the period brings at these multipliers in expectation, budgets and stocks ending nothing; (N,) each."""
 
     @property
-    def residual(self) -> float:
-        """The largest."""
-        return float(self.residuals.max())
-
-    @property
-    def oscillating(self) -> int:
-        """How many campaigns' multipliers still moved by more than `TOLERANCE`."""
-        return int((self.unrest > TOLERANCE).sum())
-
-    @property
-    def converged(self) -> bool:
-        """Whether all multipliers are at rest, and all residuals small or what one opportunity makes."""
-        return not self.oscillating and bool((self.residuals <= np.maximum(TOLERANCE, self.grain)).all())
+    def drift(self) -> float:
+        """How much the objective still changed: its standard deviation over the last sweeps, relative to its mean."""
+        objective = self.history[_last(len(self.history)), 1]
+        return float(objective.std() / objective.mean()) if objective.any() else 0.0
 
 
 def calibrate(
@@ -106,7 +93,7 @@ def calibrate(
     held : array (N,), optional
         Multipliers of campaigns that do not adapt; NaN for those that do.
     sweeps : int
-        40 to 80 are usual until multipliers hardly move; a third are the last, by which convergence is judged.
+        40 to 80 are usual until multipliers hardly move; a third are the last, of which the best is taken.
 
     Raises
     ------
@@ -118,23 +105,38 @@ def calibrate(
     still, level = _held(plan, held)
     gain, before = np.full(level.size, FIRST_GAIN), np.zeros(level.size)
     levels, uses = np.empty((2, sweeps, level.size))
+    objectives = np.empty(sweeps)
     for sweep in range(sweeps):
-        levels[sweep] = level
-        uses[sweep] = plan.use(period.totals(plan.multiplier(level), plan.leaving(level)))
+        totals = period.totals(plan.multiplier(level), plan.leaving(level))
+        levels[sweep], uses[sweep] = level, plan.use(totals)
+        objectives[sweep] = _objective(plan.constraints, totals, scenario.auction.beta)
         with np.errstate(divide="ignore"):
             slack = np.clip(-np.log(uses[sweep]), -CLIP, CLIP)
         gain = np.clip(gain * np.where(slack * before < 0, DAMPING, GROWTH), LEAST_GAIN, LARGEST_GAIN)
         moved = level + np.clip(gain * slack, -CLIP, CLIP) / (1 + sweep / COOLING)
         level, before = np.where(still, level, np.clip(moved, plan.lowest, plan.highest)), slack
-    return _judged(period, plan, still, levels, uses)
+    return _best(period, plan, still, levels, uses, objectives)
+
+
+def _objective(own: Constraints, totals: Totals, beta: float) -> float:
+    """Without what is sold beyond the stocks."""
+    experience = totals.experience * delivered_share(own, totals)
+    return float(liquid_value(own, totals).sum() + beta * experience.sum())
+
+
+def _last(sweeps: int) -> slice:
+    """Which sweeps are the last."""
+    return slice(int(sweeps * (1 - LAST)), None)
 
 
 class _Plan(NamedTuple):
-    """Multipliers as levels: their logarithm or, under LPA, themselves, in units of 1 / target."""
+    """Multipliers as levels: their logarithm or, where they may be negative, themselves, in units of 1 / target."""
 
     constraints: Constraints
     liquid: bool
     """Whether payments are liquid values, whatever the bids."""
+    signed: bool
+    """Whether negative bids make sense: under LPA, where user experience wins opportunities for them."""
     unit: Floats
     """1 / target, 1 without one; (N,)."""
     lowest: Floats
@@ -152,13 +154,15 @@ class _Plan(NamedTuple):
                 "stock has no best multiplier: give it a constraint, or make it a utility maximizer."
             )
         unit = 1 / np.where(own.target_roi > 0, own.target_roi, 1)
+        signed = liquid and scenario.auction.beta > 0
         if liquid:
-            return _Plan(own, liquid, unit, np.full(size, LOWEST_LIQUID), np.ones(size))
-        most = np.where(own.maximizes_value, HIGHEST, -np.log(unit))
-        return _Plan(own, liquid, unit, np.full(size, LOWEST), most)
+            lowest, most = (LOWEST_LIQUID, 1.0) if signed else (LOWEST, 0.0)
+            return _Plan(own, liquid, signed, unit, np.full(size, lowest), np.full(size, most))
+        highest = np.where(own.maximizes_value, HIGHEST, -np.log(unit))
+        return _Plan(own, liquid, signed, unit, np.full(size, LOWEST), highest)
 
     def multiplier(self, level: Floats) -> Floats:
-        return self.unit * (level if self.liquid else np.exp(level))
+        return self.unit * (level if self.signed else np.exp(level))
 
     def use(self, totals: Totals) -> Floats:
         """Of the tightest constraint; (N,)."""
@@ -180,7 +184,7 @@ class _Plan(NamedTuple):
 
 def _held(plan: _Plan, held: ArrayLike | None) -> tuple[NDArray[np.bool_], Floats]:
     """Which campaigns do not adapt, and the levels at which all begin."""
-    start = np.minimum(1.0 if plan.liquid else 0.0, plan.highest)
+    start = np.minimum(1.0 if plan.signed else 0.0, plan.highest)
     if held is None:
         return np.zeros(start.shape, bool), start
     given = np.asarray(held, np.float64)
@@ -189,13 +193,15 @@ def _held(plan: _Plan, held: ArrayLike | None) -> tuple[NDArray[np.bool_], Float
     still = ~np.isnan(given)
     relative = given / plan.unit
     with np.errstate(divide="ignore", invalid="ignore"):
-        return still, np.where(still, relative if plan.liquid else np.log(relative), start)
+        return still, np.where(still, relative if plan.signed else np.log(relative), start)
 
 
-def _judged(period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: Floats, uses: Floats) -> Calibration:
-    """The best of the last sweeps, and how far from rest it is."""
+def _best(
+    period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: Floats, uses: Floats, objectives: Floats
+) -> Calibration:
+    """The best of the last sweeps."""
     residuals = np.where(still, 0.0, plan.residuals(levels, uses))
-    last = slice(int(len(levels) * (1 - LAST)), None)
+    last = _last(len(levels))
     weight = np.where(uses[last] > 1, BROKEN, 1)
     best = last.start + int((residuals[last] * weight).mean(axis=1).argmin())
     level = levels[best]
@@ -203,9 +209,8 @@ def _judged(period: WholePeriod, plan: _Plan, still: NDArray[np.bool_], levels: 
     return Calibration(
         multiplier,
         leaving,
+        plan.multiplier(plan.lowest),
         residuals[best],
-        np.ptp(uses[last], axis=0),
-        np.abs(levels[last] - level).max(axis=0),
-        np.column_stack([residuals.max(axis=1), residuals.mean(axis=1)]),
+        np.column_stack([residuals.mean(axis=1), objectives]),
         period.totals(multiplier, leaving),
     )

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import joblib
+import numpy as np
 import pandas as pd
 
 from adsim import registry
 from adsim.errors import AdsimError, AgentError, ScenarioError
 from adsim.experiments.prediction_quality import prediction_quality
 from adsim.experiments.statistics import Estimate, difference, estimate
+from adsim.experiments.weighted_optimum import is_quick, weighted_optimum
 from adsim.market.market import Market
 from adsim.market.scenario import Scenario
 
 BASELINE = "lpa"
 """What differences are taken to where it is compared; of predictors, the oracle."""
-Cell = tuple[str, Scenario, int, bool]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class Comparison:
     left_out: dict[str, str]
     """Mechanisms that do not fit the scenario, and why."""
     runs: pd.DataFrame
-    """A row per variant and seed: variant, seed and the metrics of `Result.summary`."""
+    """A row per variant and seed: variant, seed and the metrics of `Result.summary`; and, with the optimum,
+    objective_share (weighted objective over the bound of `adsim.experiments.weighted_optimum`, which no allocation
+    exceeds in expectation; NaN where that is 0)."""
     campaigns: pd.DataFrame
     """A row per variant, seed and campaign: variant, seed and the columns of `Result.campaigns`."""
     table: pd.DataFrame
@@ -71,6 +74,7 @@ def compare(
     predictors: Sequence[str] | None = None,
     seeds: int = 20,
     first_seed: int = 0,
+    optimum: bool | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
@@ -88,15 +92,19 @@ def compare(
         Predictors, likewise; ``learning.key=value`` among the parameters changes that of the table `[learning]`.
     seeds, first_seed : int
         How many markets to run of each variant, and the seed of the first.
+    optimum : bool, optional
+        Whether to find each market's optimum, too; unless given, where there is user experience and stock and it
+        takes seconds.
     workers : int
         Processes; results do not depend on it.
     progress : callable, optional
-        Called with the numbers of runs done and to do.
+        Called with the numbers of runs, and optima, done and to do.
 
     Raises
     ------
     AdsimError
-        When a setting is impossible, or a variant that was named does not fit the scenario.
+        When a setting is impossible, a variant that was named does not fit the scenario, or the optimum is asked for
+        and not known.
     """
     _check(seeds=seeds, workers=workers)
     given = {"mechanism": mechanisms, "agent": agents, "predictor": predictors}
@@ -116,9 +124,18 @@ def compare(
         raise AdsimError(f"nothing to compare: name one {varied[0]} at least.")
     span = list(range(first_seed, first_seed + seeds))
     judged = predictors is not None
-    cells = [(name, variant, seed, judged) for name, variant in variants.items() for seed in span]
-    runs, campaigns = zip(*_run(cells, workers, progress), strict=True)
+    cells = [
+        joblib.delayed(_outcome)(name, variant, seed, judged) for name, variant in variants.items() for seed in span
+    ]
+    weighed = is_quick(scenario) if optimum is None else optimum
+    optima = [joblib.delayed(_bound)(scenario, seed) for seed in span] if weighed else []
+    found = list(_run([*optima, *cells], workers, progress))
+    bounds, outcomes = found[: len(optima)], found[len(optima) :]
+    runs, campaigns = zip(*outcomes, strict=True)
     table = pd.DataFrame(list(runs))
+    if weighed:
+        bound = table["seed"].map(dict(zip(span, bounds, strict=True)))
+        table["objective_share"] = table["weighted_objective"] / bound.where(bound > 0, np.nan)
     baseline = next((name for name in (BASELINE, "oracle") if name in variants), next(iter(variants)))
     return Comparison(
         scenario=scenario,
@@ -178,16 +195,17 @@ def _fitting(scenario: Scenario) -> tuple[dict[str, Scenario], dict[str, str]]:
     return fitting, left_out
 
 
-def _run(
-    cells: list[Cell], workers: int, progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Outcomes of the cells, in their order."""
-    parallel = joblib.Parallel(n_jobs=min(workers, len(cells)), return_as="generator")
-    outcomes = parallel(joblib.delayed(_outcome)(*cell) for cell in cells)
-    for done, outcome in enumerate(outcomes, 1):
+def _run(calls: list[Any], workers: int, progress: Callable[[int, int], None] | None) -> Iterator[Any]:
+    """Outcomes of delayed calls, in their order."""
+    parallel = joblib.Parallel(n_jobs=min(workers, len(calls)), return_as="generator")
+    for done, outcome in enumerate(parallel(calls), 1):
         yield outcome
         if progress:
-            progress(done, len(cells))
+            progress(done, len(calls))
+
+
+def _bound(scenario: Scenario, seed: int) -> float:
+    return weighted_optimum(scenario, seed).bound
 
 
 def _outcome(name: str, scenario: Scenario, seed: int, judged: bool) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -1,8 +1,9 @@
 """Liquid welfare against user experience: what each mechanism reaches at its best, and the most that is feasible.
 
 Every mechanism has the constant multipliers that the period asks for (`adsim.experiments.calibrate`), so that none is
-judged by how agents learn. The optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user
-experience. The model is our derivation from the abstract of Li et al. 2025 (arXiv 2507.02931).
+judged by how agents learn; best responses (`adsim.experiments.best_responses`) tell if they are an equilibrium. The
+optimum (`adsim.experiments.weighted_optimum`) is that of liquid welfare + beta * user experience. The model is our
+derivation from the abstract of Li et al. 2025 (arXiv 2507.02931).
 
 Campaigns leave when their stock is sold, as in the market, and what the last opportunity sells beyond it is given up
 in proportion, with its value, spend and experience. That is feasible for the optimum, so that no mechanism can exceed
@@ -20,7 +21,7 @@ import pandas as pd
 
 from adsim import registry
 from adsim.errors import AdsimError
-from adsim.experiments.calibrate import calibrate
+from adsim.experiments.best_responses import settle
 from adsim.experiments.compare import BASELINE
 from adsim.experiments.statistics import Estimate, difference
 from adsim.experiments.tables import means, records
@@ -36,11 +37,11 @@ from adsim.market.metrics import (
     stock_overshoot,
     units_sold,
 )
-from adsim.market.scenario import Scenario
+from adsim.market.scenario import STOCKS, Scenario
 from adsim.types import Constraints, Floats, Totals
 
 BETAS = 0.0, 0.2, 0.5, 1.0, 2.0
-STOCKS = 0.5, 1.0, 2.0
+FACTORS = 0.5, 1.0, 2.0
 ONE_SLOT = ("lpa", "first_price", "second_price", "split")
 """Second price, GSP and VCG are one auction there."""
 SEVERAL_SLOTS = ("lpa", "first_price", "gsp", "vcg", "split")
@@ -55,7 +56,8 @@ METRICS = (
     "roi_kept",
     "stock_use",
     "stock_overshoot",
-    "residual",
+    "missed_share",
+    "drift",
     "converged",
 )
 CELL = ["stocks", "beta"]
@@ -79,7 +81,8 @@ class Frontier:
     the optimum where that is exact), revenue, revenue_share (of the optimum's liquid welfare), sales (value
     delivered), roi_kept (share of sellers with sales and a target ROI that miss it by 2 % at most), stock_use (mean),
     stock_overshoot (largest relative sales beyond the stock if nobody left: how far multipliers are from holding it),
-    residual and converged (of the calibration)."""
+    missed_share (what all sellers miss, each if it alone took its best response, over all sales), drift (standard
+    deviation of the weighted objective over the last sweeps, relative) and converged (whether all are at rest)."""
     optima: pd.DataFrame
     """A row per cell and seed: stocks, beta, seed, liquid_welfare, user_experience, weighted_objective, bound
     (that no allocation exceeds) and exact (whether the two are the same, up to rounding)."""
@@ -109,7 +112,7 @@ def frontier(
     scenario: Scenario,
     *,
     betas: Iterable[float] = BETAS,
-    stocks: Iterable[float] = STOCKS,
+    stocks: Iterable[float] = FACTORS,
     mechanisms: Sequence[str] | None = None,
     seeds: int = 20,
     first_seed: int = 0,
@@ -180,7 +183,7 @@ def _check(scenario: Scenario, betas: list[float], factors: list[float]) -> None
         raise AdsimError(f"betas = {betas}: must be numbers from 0, one at least.")
     if not factors or not all(0 < factor < math.inf for factor in factors):
         raise AdsimError(f"stocks = {factors}: must be positive factors, one at least.")
-    if factors != [1] and not any(table.stock or table.relative_stock for table in scenario.campaigns):
+    if factors != [1] and not any(table.has_stock for table in scenario.campaigns):
         raise AdsimError(f"scenario '{scenario.name}': no campaign has a stock to scale.")
 
 
@@ -188,7 +191,7 @@ def _variants(scenario: Scenario, factor: float, beta: float, mechanisms: list[s
     """The scenario of a cell under each mechanism."""
     changes: dict[str, Any] = {"auction.beta": beta}
     for number, table in enumerate(scenario.campaigns):
-        for field in ("stock", "relative_stock"):
+        for field in STOCKS:
             drawn = getattr(table, field)
             if drawn is not None:
                 changes[f"campaigns.{number}.{field}"] = drawn.scaled(factor).model_dump(mode="json")
@@ -229,7 +232,8 @@ def _outcome(
 
 def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]:
     """The metrics of one mechanism."""
-    found, period = calibrate(scenario, seed), WholePeriod(scenario, seed)
+    settled, period = settle(scenario, seed), WholePeriod(scenario, seed)
+    found = settled.calibration
     own = period.constraints
     totals = delivered(own, period.totals(found.multiplier, np.isfinite(own.stock)))
     liquid, experience = float(liquid_value(own, totals).sum()), float(totals.experience.sum())
@@ -246,8 +250,9 @@ def _row(scenario: Scenario, seed: int, best: WeightedOptimum) -> dict[str, Any]
         "roi_kept": _mean((roi_shortfall(own, totals) <= TOLERANCE)[judged]),
         "stock_use": _mean(ratio(units_sold(own, totals), own.stock)[np.isfinite(own.stock)]),
         "stock_overshoot": _largest(stock_overshoot(own, found.totals)),
-        "residual": found.residual,
-        "converged": found.converged,
+        "missed_share": settled.responses.missed_share,
+        "drift": found.drift,
+        "converged": settled.converged,
     }
 
 

@@ -12,9 +12,14 @@ from adsim.types import Floats
 
 ROUNDING = 1e-9
 """Relative violation that is none."""
-HALVINGS = 30
-DOUBLINGS = 20
-"""A multiplier a million times the first one wins whatever a bid can win."""
+PRECISION = 2e-8
+"""Relative, of the multiplier: bids are float32."""
+NEAR = 1e-3
+"""First step of the search, relative to where it begins."""
+STRIDE = 8
+"""Factor from one step to the next."""
+FARTHEST = 2.0**20
+"""Multiples of the natural multiplier beyond which a bid wins whatever a bid can win."""
 
 
 def own_multiplier(
@@ -24,8 +29,8 @@ def own_multiplier(
 
     For a value maximizer that is the best uniform bid, since more wins are more value; a utility maximizer bids its
     value at most. Under the Liquid Payment Auction 1 / target ROI is the most, and the return needs no search: it is
-    the target. Found by bisection: violations grow with the multiplier (under GSP not without fail: a crossing is
-    found then, which may not be the last).
+    the target. Found by bisection, from its present multiplier outwards: violations grow with the multiplier (under
+    GSP not without fail: a crossing is found then, which may not be the last).
 
     Parameters
     ----------
@@ -36,7 +41,7 @@ def own_multiplier(
     campaign : int
         Whose multiplier is sought.
     multipliers : array (N,)
-        Of the others; the campaign's own is not used.
+        Of the others; the campaign's own is where the search begins.
     leaving : array (N,)
         Others that leave when their stock is sold.
 
@@ -54,31 +59,34 @@ def own_multiplier(
         bids[campaign] = multiplier
         return bool(violation(kept, period.totals(bids, leaving))[campaign] <= ROUNDING)
 
-    first = 1 / target if target > 0 else 1.0
+    natural = 1 / target if target > 0 else 1.0
+    most = natural * FARTHEST
     if liquid or not told.maximizes_value[campaign]:
-        most = first if liquid else 1.0
-        return most if fits(most) else _bisect(fits, _fitting(fits, most, rule.bids_may_be_negative), most)
-    low, high = 0.0, first
-    for _ in range(DOUBLINGS):
-        if not fits(high):
-            break
-        low, high = high, 2 * high
-    return _bisect(fits, low, high)
+        most = natural if liquid else 1.0
+        if fits(most):
+            return most
+    least = -natural * FARTHEST if rule.bids_may_be_negative else 0.0
+    begin = min(max(float(multipliers[campaign]), least), most)
+    return _bisect(fits, *_bracket(fits, begin, NEAR * max(abs(begin), NEAR * natural), least, most))
 
 
-def _fitting(fits: Callable[[float], bool], scale: float, negative: bool) -> float:
-    """0, or if that does not fit the first negative multiplier that does."""
-    low = 0.0
-    for doubling in range(DOUBLINGS):
-        if not negative or fits(low):
-            break
-        low = -scale * 2.0**doubling
-    return low
+def _bracket(
+    fits: Callable[[float], bool], begin: float, step: float, least: float, most: float
+) -> tuple[float, float]:
+    """A multiplier that fits and a larger one that does not; or twice the least or the most, if that is reached."""
+    edge, fitting = begin, fits(begin)
+    while True:
+        beyond = min(edge + step, most) if fitting else max(edge - step, least)
+        if beyond == edge:
+            return edge, edge
+        if fits(beyond) != fitting:
+            return (edge, beyond) if fitting else (beyond, edge)
+        edge, step = beyond, STRIDE * step
 
 
 def _bisect(fits: Callable[[float], bool], low: float, high: float) -> float:
     """The fitting end of an interval whose high end does not fit."""
-    for _ in range(HALVINGS):
+    while high - low > PRECISION * max(abs(low), abs(high)):
         middle = (low + high) / 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low

@@ -33,6 +33,8 @@ EXACT_SIZE = 100_000
 """Opportunities x campaigns x slots up to which the linear program is solved: some seconds."""
 SWEEPS = 100
 """Of the calibration of larger markets."""
+QUICK_SIZE = 5_000_000
+"""Opportunities x campaigns x slots up to which the optimum takes about three seconds at most."""
 
 
 class WeightedOptimum(NamedTuple):
@@ -80,8 +82,19 @@ def weighted_optimum(scenario: Scenario, seed: int = 0, *, sweeps: int = SWEEPS)
     """
     if scenario.competition is not None:
         raise AdsimError(f"scenario '{scenario.name}': the optimum does not know posted competition.")
-    size = scenario.market.opportunities * scenario.size * len(scenario.auction.slot_exposure)
-    return _program(scenario, seed) if size <= EXACT_SIZE else _calibrated(scenario, seed, sweeps)
+    return _program(scenario, seed) if _size(scenario) <= EXACT_SIZE else _calibrated(scenario, seed, sweeps)
+
+
+def is_quick(scenario: Scenario) -> bool:
+    """Whether a market has user experience and stock to weigh, and its optimum is known within seconds."""
+    size, tables = _size(scenario), scenario.campaigns
+    weighed = scenario.traffic.experience is not None and any(table.has_stock for table in tables)
+    solved = size <= EXACT_SIZE and not any(table.budget for table in tables)
+    return weighed and scenario.competition is None and size <= QUICK_SIZE and (solved or not _varies(scenario))
+
+
+def _size(scenario: Scenario) -> int:
+    return scenario.market.opportunities * scenario.size * len(scenario.auction.slot_exposure)
 
 
 def _program(scenario: Scenario, seed: int) -> WeightedOptimum:

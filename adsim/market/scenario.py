@@ -187,6 +187,11 @@ class CampaignTable(_Table):
     quality: Positive = Field(default=1.0, validate_default=True)
     """Weight of the bid in the score."""
 
+    @property
+    def has_stock(self) -> bool:
+        """Whether sales are limited, in whatever unit."""
+        return any(getattr(self, name) is not None for name in STOCKS)
+
     @model_validator(mode="after")
     def _one_of_each(self) -> "CampaignTable":
         if self.target_roi is not None and self.target_cpa is not None:
