@@ -112,3 +112,48 @@ class NumpyMarket:
         self.left -= cost
         bought = shown & np.take_along_axis(buys, np.maximum(winners, 0), 1)
         self.conversions = np.bincount(winners[bought], minlength=size)
+
+
+class ObjectAuction:
+    """A contextual second-price auction an opportunity at a time, small numpy arrays in Python objects.
+
+    Our own restatement of how AuctionGym works: contexts and participants drawn for each auction, each participant
+    choosing its best ad and bidding truthfully by true rates, one click drawn, outcomes and regrets booked.
+    """
+
+    def __init__(self, weights: Any, value: Any, participants: int, rng: Any) -> None:
+        self.rng, self.participants = rng, participants
+        self.agents = [ObjectAgent(*own) for own in zip(weights, value, strict=True)]
+
+    def sell(self) -> None:
+        """One auction."""
+        context = np.append(self.rng.normal(size=self.agents[0].weights.shape[1] - 1), 1.0)
+        chosen = self.rng.choice(len(self.agents), self.participants, replace=False)
+        bids = np.array([self.agents[n].bid(context) for n in chosen])
+        order = np.argsort(-bids)
+        winner, price = self.agents[chosen[order[0]]], bids[order[1]]
+        winner.charge(price, bool(self.rng.random() < winner.rate))
+
+
+class ObjectAgent:
+    """An advertiser of `ObjectAuction`."""
+
+    def __init__(self, weights: Any, value: Any) -> None:
+        self.weights, self.value = weights, value
+        self.earned = self.spent = self.allocation_regret = self.estimation_regret = 0.0
+
+    def bid(self, context: Any) -> float:
+        """Choose an ad and bid its value."""
+        rates = 1 / (1 + np.exp(-(self.weights @ context)))
+        worth = rates * self.value
+        self.item = np.argmax(worth)
+        self.rate = rates[self.item]
+        bid = self.rate * self.value[self.item]
+        self.allocation_regret += worth.max() - worth[self.item]
+        self.estimation_regret += bid - worth[self.item]
+        return float(bid)
+
+    def charge(self, price: float, clicked: bool) -> None:
+        """Book a win."""
+        self.earned += self.value[self.item] * clicked
+        self.spent += price

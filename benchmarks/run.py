@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clearing, environments, impressions, market, pacing
+from benchmarks import auctiongym, clearing, environments, impressions, market, pacing
 from benchmarks.timing import copy_bandwidth
 
 
@@ -31,6 +31,8 @@ def main() -> None:
     show(console, title, market.HEADER, market.rows(bandwidth))
     title = "Market.run with rules that decide after every auction; one core"
     show(console, title, pacing.HEADER, pacing.rows())
+    title = "AuctionGym's world, true rates, truthful bids, second price; one core"
+    show(console, title, auctiongym.HEADER, auctiongym.rows())
     title = f"{environments.NAME}, target_cpa, 48 campaigns: native against SyncVectorEnv; one core"
     show(console, title, environments.HEADER, environments.rows())
     for scenario in impressions.SCENARIOS:

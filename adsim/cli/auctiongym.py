@@ -115,6 +115,6 @@ def _money(value: float) -> str:
 def _notes(found: "Study") -> list[str]:
     """What the regrets are."""
     return [
-        "allocation: value of the best ad less that of the ad bid with; estimation: predicted value less the true one, "
-        "signed; overbid: price less the second bid; underbid: what losers' bids lack to a profitable price.",
+        "allocation: value of the best ad less that of the ad bid with; estimation: predicted value less the true "
+        "one, signed; overbid: price less the second bid; underbid: what losers' bids lack to a profitable price.",
     ]

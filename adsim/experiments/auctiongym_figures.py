@@ -14,6 +14,8 @@ from adsim.experiments.growth_figures import COLORS
 
 MONEY = ("welfare", "surplus", "revenue")
 REGRETS = ("allocation_regret", "estimation_regret", "overbid_regret", "underbid_regret")
+ROUNDING = 1e-9
+"""Regrets that are nowhere larger are left out."""
 
 
 def of_study(found: Study) -> dict[str, Figure]:
@@ -23,7 +25,10 @@ def of_study(found: Study) -> dict[str, Figure]:
         figures["competition"] = competition(found)
     if found.iterations > 1:
         figures["iterations"] = over_iterations(found, MONEY)
-        figures["regrets"] = over_iterations(found, REGRETS)
+        table = found.table[found.table["mean"].abs() > ROUNDING]
+        regrets = [metric for metric in REGRETS if metric in set(table["metric"])]
+        if regrets:
+            figures["regrets"] = over_iterations(found, regrets)
     return figures
 
 
@@ -57,8 +62,6 @@ def _draw(found: Study, table: pd.DataFrame, metrics: Sequence[str], along: str,
         ]
         if rows["mean"].min() < 0:
             axis.axhline(0, color=GREY, linewidth=1)
-        elif rows["mean"].max() < 1e-12:
-            axis.set_ylim(-0.05, 1)
         else:
             axis.set_ylim(bottom=0)
     count = len(found.seeds)
