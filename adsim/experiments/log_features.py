@@ -1,7 +1,7 @@
 """A recorded log as rows of features: its categorical columns hashed, its lists of tags as 0 and 1."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,8 @@ def read_click_rows(path: str | Path, clicks: str | Path | None = None) -> Click
     LogError
         When the file cannot be read, holds no features or no clicks, or a row is wrong.
     """
-    log = open_log(path, **({} if clicks is None else {"clicks": clicks}))
+    parameters: dict[str, Any] = {} if clicks is None else {"clicks": clicks}
+    log = open_log(path, **parameters)
     parts = [_read(log, frame) for frame in log.frames()]
     return ClickRows(
         concatenate([part.rows for part in parts]),

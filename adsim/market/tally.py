@@ -17,9 +17,9 @@ COLUMNS = (
     "shown_clicks",
     "shown_log_loss",
 )
-"""Sums over a tick. Of all ads that could be shown, which have a predicted rate: number, predicted and true click rates,
-expected log loss of the predictions and of the truth. Of those that were shown: number, predicted and true rates,
-clicks, log loss of the clicks."""
+"""Sums over a tick. Of all ads that could be shown, which have a predicted rate: number, predicted and true click
+rates, expected log loss of the predictions and of the truth. Of those that were shown: number, predicted and true
+rates, clicks, log loss of the clicks."""
 F = np.float32
 LEAST = F(1e-7)
 
