@@ -223,7 +223,8 @@ def test_tallies_are_sums_over_candidates_and_impressions() -> None:
         np.int32
     )
     sums = np.zeros(len(COLUMNS))
-    tally_candidates(true, predicted, 3, 50, sums)
+    true[1, :20] = 0
+    tally_candidates(true, predicted, 3, 50, np.empty((3, 50), np.float32), sums)
     tally_shown(true, predicted, shown, sums)
     there = predicted > 0
     p, q = true[there].astype(float), predicted[there].astype(float)
@@ -286,3 +287,15 @@ def test_a_learner_is_refused_where_nothing_tells_opportunities_apart() -> None:
 def test_a_parameter_of_learning_means_nothing_to_an_oracle() -> None:
     with pytest.raises(adsim.errors.AdsimError, match="oracle does not learn"):
         with_predictor(make(), "oracle:learning.explore=0.1")
+
+
+def test_thompson_sampling_finds_a_good_new_ad_that_greed_never_shows() -> None:
+    scenario = adsim.load_scenario("cold_start")
+    shares = {}
+    for name in ("oracle", "bayes", "bayes:thompson=1"):
+        market = adsim.Market(with_predictor(scenario, name), 1)
+        events = market.run(events=True).events
+        shares[name] = np.mean(events["winner"][events["opportunity"] >= 30_000] == 4)
+    assert shares["oracle"] > 0.3
+    assert shares["bayes"] == 0
+    assert shares["bayes:thompson=1"] > 0.15

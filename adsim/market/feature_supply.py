@@ -80,18 +80,18 @@ class FeatureSupply:
         if self._lying == (first, last):
             return
         self._lying, self.laid.first[0] = (first, last), first
-        for start in range(first, last, CHUNK):
-            count = min(CHUNK, last - start)
-            columns = slice(start - first, start - first + count)
-            for e, world in enumerate(self.worlds):
-                self._lay(e, world, start, count, columns)
+        self._contexts = [world.contexts(first, last - first) for world in self.worlds if self._learns]
+        for e in range(len(self.worlds)):
+            for start in range(first, last, CHUNK):
+                self._lay(e, start, min(CHUNK, last - start), start - first)
 
-    def _lay(self, e: int, world: ClickWorld, start: int, count: int, columns: slice) -> None:
+    def _lay(self, e: int, start: int, count: int, column: int) -> None:
         """A chunk of one market: whole rows are filled, then copied, so that kernels see contiguous arrays."""
+        world, columns = self.worlds[e], slice(column, column + count)
         rows = np.empty((5 if self._learns else 2, self._scenario.size, count), np.float32)
         world.true_rates(start, count, rows[0], rows[1])
         if self._learns:
-            self.learning[e].predict(world.contexts(start, count), start, *rows[2:])
+            self.learning[e].predict(self._contexts[e].take(columns), start, *rows[2:])
         absent = world.entry[: self._scenario.size, None] > start + np.arange(count)
         rows[:4, absent] = 0
         for laid, filled in zip(self.laid[1:], rows, strict=False):
@@ -104,12 +104,12 @@ class FeatureSupply:
         for e, learning in enumerate(self.learning):
             codes = self.shown[e, order]
             laid = Laid(self.laid.first, *(rows[e] for rows in self.laid[1:]))
-            tally_candidates(laid.ctr, laid.pctr, len(laid.ctr), last - first, self.tallies[e, tick])
+            room = np.empty((3, last - first), np.float32)
+            tally_candidates(laid.ctr, laid.pctr, len(laid.ctr), last - first, room, self.tallies[e, tick])
             tally_shown(laid.ctr, laid.pctr, codes, self.tallies[e, tick])
             if learning.terms.update:
                 shown = self._shown(e, codes, laid, worth[e])
-                contexts = self.worlds[e].contexts(first, last - first)
-                learning.learn(contexts, shown, self._hours * last)
+                learning.learn(self._contexts[e], shown, self._hours * last)
                 self._taught = True
         if self._taught:
             self._lying = 0, 0

@@ -89,8 +89,9 @@ def prediction_tally(markets: Markets, e: int = 0, room: Room | None = None) -> 
     """How good the predictions of a whole period are that do not learn, sums as in `adsim.market.tally`."""
     sums = np.zeros(len(COLUMNS))
     tiles = markets.lay_out(e, room)[:3]
+    rows = np.empty((3, tiles[0].ctr.shape[1]), np.float32)
     for first, last in markets.laid_ranges():
-        _tally_tiles(markets.world, *tiles, e, sums, first, last)
+        _tally_tiles(markets.world, *tiles, e, rows, sums, first, last)
     return sums
 
 
@@ -130,11 +131,11 @@ def _reveal_pairs(worlds, truth, scratch, candidates, e, pairs, first, last):
 
 
 @jit
-def _tally_tiles(worlds, truth, scratch, candidates, e, sums, first, last):
+def _tally_tiles(worlds, truth, scratch, candidates, e, rows, sums, first, last):
     """Sum up how good predictions are, tile by tile."""
     world = world_of(worlds, e)
     size = truth.ctr.shape[1]
     for origin in range(first, last, size):
         width = min(size, last - origin)
         fill_tile(world, truth, scratch, candidates, origin, width)
-        tally_candidates(truth.ctr, scratch.pctr, world.value.size, width, sums)
+        tally_candidates(truth.ctr, scratch.pctr, world.value.size, width, rows, sums)

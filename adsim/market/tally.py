@@ -4,6 +4,7 @@ import numpy as np
 
 from adsim.kernels.elementary import log
 from adsim.kernels.jit import jit
+from adsim.kernels.tiles import total
 
 COLUMNS = (
     "candidates",
@@ -25,17 +26,24 @@ LEAST = F(1e-7)
 
 
 @jit
-def tally_candidates(true, predicted, size, count, sums):
-    """Sum up the first ``count`` opportunities' true and predicted click rates of ``size`` ads."""
+def tally_candidates(true, predicted, size, count, room, sums):
+    """Sum up the first ``count`` opportunities' true and predicted click rates of ``size`` ads; ``room`` (3, count).
+
+    An ad that cannot be shown has rates of 0, and so adds nothing.
+    """
+    present, losses, least = room[0], room[1], room[2]
     for n in range(size):
         p, q = true[n], predicted[n]
-        for t in range(count):
-            if q[t] > 0:
-                sums[0] += 1
-                sums[1] += q[t]
-                sums[2] += p[t]
-                sums[3] += expected_log_loss(p[t], q[t])
-                sums[4] += expected_log_loss(p[t], p[t])
+        for t in range(np.uint64(count)):
+            there = F(1) if q[t] > 0 else F(0)
+            present[t] = there
+            losses[t] = there * expected_log_loss(p[t], q[t])
+            least[t] = there * expected_log_loss(p[t], p[t])
+        sums[0] += total(present, count)
+        sums[1] += total(q, count)
+        sums[2] += total(p, count)
+        sums[3] += total(losses, count)
+        sums[4] += total(least, count)
 
 
 @jit
@@ -57,4 +65,4 @@ def tally_shown(true, predicted, shown, sums):
 def expected_log_loss(p, predicted):
     """``-p log q - (1 - p) log(1 - q)`` of an event of probability p, q being kept off 0 and 1."""
     q = min(max(predicted, LEAST), F(1) - LEAST)
-    return np.float64(-p * log(q) - (F(1) - p) * log(F(1) - q))
+    return -p * log(q) - (F(1) - p) * log(F(1) - q)

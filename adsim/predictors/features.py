@@ -77,6 +77,10 @@ class Contexts:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, which: slice) -> "Contexts":
+        """Some of the opportunities."""
+        return Contexts(self.schema, self.ids[which], self.history[which], self.age[which], self.numbers[which])
+
 
 @dataclass(frozen=True)
 class Ads:
