@@ -14,6 +14,7 @@ from adsim.types import Floats
 
 RANK = 2
 """Of crosses."""
+FIELDS = ("user", "segment", "page", "device", "hour", "ad", "advertiser", "category")
 PAIRS = 5
 """Crossed pairs of fields: segment, page and hour by category, segment and device by advertiser."""
 STEPS = 256
@@ -58,7 +59,7 @@ def draw_catalogue(traffic: ClickTraffic, seed: int, ads: int, opportunities: in
     own = _generator(seed, 2).standard_normal((ads, traffic.content_size))
     entering = _generator(seed, 3).random((ads, 2))
     entry = np.where(entering[:, 0] < traffic.cold, (entering[:, 1] * opportunities).astype(np.int64), ALWAYS)
-    if not (entry <= 0).any():
+    if not (entry == ALWAYS).any():
         entry[0] = ALWAYS
     return Catalogue(
         advertiser=advertiser,
@@ -93,40 +94,8 @@ def draw_tables(
     are centred, so that they contain no main effects.
     """
     draw = _Effects(seed, traffic.correlation)
-    share, ads = dict(people.share), len(catalogue.category)
-    share["ad"] = catalogue.popularity / catalogue.popularity.sum()
-    share["category"] = _shares(catalogue.category, share["ad"], traffic.categories)
-    share["advertiser"] = _shares(catalogue.advertiser, share["ad"], traffic.advertisers)
-    mains = np.array([traffic.main, traffic.cvr_main]) / np.sqrt(8)
-    crosses = np.array([traffic.crosses, traffic.cvr_crosses]) / np.sqrt(PAIRS)
-    names = ("user", "segment", "page", "device", "hour", "ad", "advertiser", "category")
-    main = {name: mains[:, None] * draw.table(share[name]) for name in names}
-    of = {"category": catalogue.category, "advertiser": catalogue.advertiser}
-
-    def cross(context: str, ad: str) -> Floats:
-        """Of the values of a context field on ads, (2, values, A)."""
-        return crosses[:, None, None] * draw.table(share[context], share[ad])[:, :, of[ad]]
-
-    segment, device = cross("segment", "category") + cross("segment", "advertiser"), cross("device", "advertiser")
-    page, hour = cross("page", "category"), cross("hour", "category")
-    triple = draw.table(share["segment"], share["device"], share["category"])[..., catalogue.category]
-    both = (
-        segment[:, :, None] + device[:, None] + main["segment"][:, :, None, None] + main["device"][:, None, :, None]
-    )
-    both = both + main["ad"][:, None, None, :]
-    both = both + (main["category"][:, of["category"]] + main["advertiser"][:, of["advertiser"]])[:, None, None]
-    both[0] += traffic.triple * triple[0] + _content(traffic, draw, catalogue, share)[:, None]
-    hidden, walk = np.zeros((2, MOODS, ads)), np.zeros((2, STEPS if traffic.drift else 1, ads))
-    hidden[0] = traffic.hidden * draw.table(np.full(MOODS, 1 / MOODS), share["ad"])[0]
-    if traffic.drift:
-        walk = traffic.drift / np.sqrt(STEPS) * np.cumsum(draw.normals((STEPS, ads)), axis=1)
-    groups = [
-        both.reshape(2, -1, ads),
-        main["page"][:, :, None] + page,
-        main["hour"][:, :, None] + hour,
-        hidden,
-        walk,
-    ]
+    user_effect, groups = _effects(traffic, draw, catalogue, people.share)
+    delay = traffic.delay * np.exp(traffic.delay_spread * draw.normals((traffic.categories,))[0])
     starts = np.cumsum([0, *(group.shape[1] for group in groups[:-1])])
     return ClickTables(
         keys=_keys(seed, traffic.length),
@@ -139,10 +108,10 @@ def draw_tables(
         segment=people.segment,
         favourites=people.favourites,
         bias=np.zeros(2, np.float32),
-        user_effect=main["user"].astype(np.float32),
+        user_effect=user_effect.astype(np.float32),
         intent=np.float32(traffic.intent),
         starts=starts.astype(np.int64),
-        steps=np.int64(walk.shape[1]),
+        steps=np.int64(groups[-1].shape[1]),
         rows=np.concatenate(groups, axis=1).astype(np.float32),
         category=catalogue.category,
         categories=np.int64(traffic.categories),
@@ -156,9 +125,7 @@ def draw_tables(
         evolving=np.float32(traffic.evolving),
         switch=np.float32(traffic.switch),
         fidelity=np.float32(traffic.fidelity),
-        delay=(traffic.delay * np.exp(traffic.delay_spread * draw.normals((traffic.categories,))[0])).astype(
-            np.float32
-        ),
+        delay=delay.astype(np.float32),
     )
 
 
@@ -198,6 +165,41 @@ class _Effects:
             weights = np.multiply.outer(weights, share)
         spread = np.sqrt((values**2 * weights).sum(axis=tuple(range(1, values.ndim)), keepdims=True))
         return np.divide(values, spread, out=np.zeros_like(values), where=spread > 0)
+
+
+def _effects(
+    traffic: ClickTraffic, draw: _Effects, catalogue: Catalogue, people: dict[str, Floats]
+) -> tuple[Floats, list[Floats]]:
+    """Effects of users, (2, U), and those on ads by segment and device, page, hour, mood and step, (2, rows, A) each.
+
+    Main effects of ads stand with segment and device.
+    """
+    share, ads = dict(people), len(catalogue.category)
+    share["ad"] = catalogue.popularity / catalogue.popularity.sum()
+    share["category"] = _shares(catalogue.category, share["ad"], traffic.categories)
+    share["advertiser"] = _shares(catalogue.advertiser, share["ad"], traffic.advertisers)
+    of = {"ad": np.arange(ads), "category": catalogue.category, "advertiser": catalogue.advertiser}
+    strength = np.array([traffic.main, traffic.cvr_main]) / np.sqrt(len(FIELDS))
+    main = {name: strength[:, None] * draw.table(share[name]) for name in FIELDS}
+    crosses = np.array([traffic.crosses, traffic.cvr_crosses]) / np.sqrt(PAIRS)
+
+    def cross(context: str, ad: str) -> Floats:
+        """Of the values of a context field on ads, (2, values, A)."""
+        return crosses[:, None, None] * draw.table(share[context], share[ad])[:, :, of[ad]]
+
+    segment = main["segment"][:, :, None] + cross("segment", "category") + cross("segment", "advertiser")
+    device = main["device"][:, :, None] + cross("device", "advertiser")
+    page = main["page"][:, :, None] + cross("page", "category")
+    hour = main["hour"][:, :, None] + cross("hour", "category")
+    of_ads = sum(main[name][:, values] for name, values in of.items())
+    both = segment[:, :, None] + device[:, None] + np.asarray(of_ads)[:, None, None]
+    triple = draw.table(share["segment"], share["device"], share["category"])[..., catalogue.category]
+    both[0] += traffic.triple * triple[0] + _content(traffic, draw, catalogue, share)[:, None]
+    hidden, walk = np.zeros((2, MOODS, ads)), np.zeros((2, 1, ads))
+    hidden[0] = traffic.hidden * draw.table(np.full(MOODS, 1 / MOODS), share["ad"])[0]
+    if traffic.drift:
+        walk = traffic.drift / np.sqrt(STEPS) * np.cumsum(draw.normals((STEPS, ads)), axis=1)
+    return main["user"], [both.reshape(2, -1, ads), page, hour, hidden, walk]
 
 
 def _content(traffic: ClickTraffic, draw: _Effects, catalogue: Catalogue, share: dict[str, Floats]) -> Floats:
