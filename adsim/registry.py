@@ -61,6 +61,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "din": "adsim.predictors.deep.din:Din",
         "dien": "adsim.predictors.deep.dien:Dien",
         "tin": "adsim.predictors.deep.tin:Tin",
+        "esmm": "adsim.predictors.deep.esmm:Esmm",
         "sdim": "adsim.predictors.deep.sdim:Sdim",
     },
     "logs": {

@@ -1,6 +1,6 @@
 """``adsim predictors``: models on the click log of a world."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -74,6 +74,8 @@ def predictors_(
 
 def _table(found: "Prediction") -> Table:
     """A row per model, the oracle's last: means, and the interval and paired difference of AUC."""
+    from adsim.experiments.tables import records
+
     title = (
         f"{found.scenario.name}: {found.impressions:,} impressions, means over "
         f"{console.count(len(found.seeds), 'seed')}"
@@ -81,10 +83,10 @@ def _table(found: "Prediction") -> Table:
     first, *others = COLUMNS.values()
     less = f"less {found.models[0]}"
     table = console.grid(title, ["model", first, "95 % interval", less, "95 % interval", "", *others])
-    gains = found.differences[found.differences["metric"] == "auc"].set_index("model")
+    gains: dict[str, Any] = {row["model"]: row for row in records(found.differences) if row["metric"] == "auc"}
     for model, cell in found.table.groupby("model", sort=False):
         rows = {row["metric"]: row for row in cell.to_dict("records")}
-        gain = console.difference(gains.loc[model].to_dict()) if model in gains.index else ["", "", ""]
+        gain = console.difference(gains[str(model)]) if model in gains else ["", "", ""]
         table.add_row(
             str(model),
             *console.mean(rows["auc"]),

@@ -123,9 +123,16 @@ def predict(
     rows, bins = zip(*_run(cells, workers, progress), strict=True)
     runs = pd.DataFrame(rows)
     table = means(runs, ["model"], METRICS).dropna(subset="mean", ignore_index=True)
-    deciles = pd.concat(bins, ignore_index=True).groupby(["model", "bin"], sort=False)[["predicted", "observed"]]
+    deciles = pd.concat(bins, ignore_index=True).groupby(["model", "bin"], sort=False, as_index=False)
     return Prediction(
-        scenario, names, impressions, numbers, runs, table, _differences(runs, names), deciles.mean().reset_index()
+        scenario,
+        names,
+        impressions,
+        numbers,
+        runs,
+        table,
+        _differences(runs, names),
+        deciles[["predicted", "observed"]].mean(),
     )
 
 

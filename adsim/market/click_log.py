@@ -85,14 +85,14 @@ def draw_log(
     ad, propensity = np.empty(count, np.int64), np.empty(count)
     popularity = np.ones(len(world.ads)) if uniform else world.popularity.astype(np.float64)
     room = np.empty(world.traffic.categories)
-    key = world.key
+    key, begin = world.key, np.int64(first)
     choose_ads(
-        key(POLICY), first, contexts.history, world.category, popularity, world.entry, recent, room, ad, propensity
+        key(POLICY), begin, contexts.history, world.category, popularity, world.entry, recent, room, ad, propensity
     )
     ctr, cvr = world.true_rates_of(opportunity, ad)
     clicks, conversions = np.empty((2, count), np.float32)
-    happen(key(CLICK), first, ad, ctr, clicks)
-    happen(key(CONVERSION), first, ad, cvr, conversions)
+    happen(key(CLICK), begin, ad, ctr, clicks)
+    happen(key(CONVERSION), begin, ad, cvr, conversions)
     conversions *= clicks
     delay = np.where(conversions > 0, world.delays(opportunity, ad), np.float32(np.nan))
     rows = pair(contexts, np.arange(count), world.ads, ad)

@@ -85,13 +85,14 @@ class ClickWorld:
         length = self.traffic.length
         ids, history = np.empty((count, HOUR + 1), np.int32), np.empty((count, length), np.int32)
         age = np.empty((count, length), np.float32)
-        draw_contexts(self._tables, first, ids, history, age)
+        draw_contexts(self._tables, np.int64(first), ids, history, age)
         return Contexts(self.schema, ids, history, age, np.zeros((count, 0), np.float32))
 
     def true_rates(self, first: int, count: int, ctr: Singles, cvr: Singles) -> None:
         """Rates of the first N ads for consecutive opportunities, into the first columns of ctr and cvr (N, n)."""
         for start in range(0, count, BLOCK):
-            fill_rates(self._tables, first, start, min(start + BLOCK, count), self._room, ctr, cvr)
+            stop = min(start + BLOCK, count)
+            fill_rates(self._tables, np.int64(first), start, stop, self._room, ctr, cvr)
 
     def true_rates_of(self, opportunity: NDArray[np.integer], ad: NDArray[np.integer]) -> tuple[Singles, Singles]:
         """Rates of pairs, (n,) each: the same bits as `true_rates` gives."""

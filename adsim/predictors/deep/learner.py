@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
@@ -37,7 +38,7 @@ class DeepLearner(Learner):
     rate, dense_rate : float
         Learning rates of Adagrad for the tables and of Adam for the rest.
     decay : float
-        Weight decay of a table's row each time that it is looked up.
+        Weight decay of a table's row, for each batch that looks it up.
     epochs : int
         Most passes over the rows that `fit` makes.
     batch : int
@@ -47,7 +48,7 @@ class DeepLearner(Learner):
     k: int = 8
     hidden: tuple[int, ...] = (64, 32)
     rate: float = 0.08
-    dense_rate: float = 1e-3
+    dense_rate: float = 3e-3
     decay: float = 1e-4
     epochs: int = 8
     batch: int = 1024
@@ -92,27 +93,25 @@ class DeepLearner(Learner):
         labels: ArrayLike,
         weights: ArrayLike | None = None,
         *,
-        valid: tuple[Rows, ArrayLike] | None = None,
+        valid: tuple[Rows, ArrayLike] | tuple[Rows, ArrayLike, ArrayLike] | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn from scratch in several passes, stopped by the log loss on ``valid``, else on the last tenth of rows.
+        """Learn from scratch in several passes, stopped by the loss on ``valid``, else on the last tenth of rows.
 
-        See `Learner.partial_fit` for parameters and errors.
+        ``valid`` holds rows, labels and, if they are not all 1, weights. See `Learner.partial_fit` for the rest.
         """
         self.begin(rows.schema, seed)
-        targets, importance = check_labels(rows, labels, weights)
-        count, held_out, known = len(rows), None, None
+        known = self._examples(rows, labels, weights)
+        cut = len(rows) - len(rows) // 10
         if valid is None:
-            count -= count // 10
-            held_out, known = rows.take(slice(count, None)), (targets[count:], importance[count:])
+            known, held_out = (_part(known, which) for which in (slice(0, cut), slice(cut, None)))
         else:
-            held_out, known = valid[0], check_labels(*valid, None)
-            self.check(held_out)
+            held_out = self._examples(valid[0], valid[1], valid[2] if len(valid) == 3 else None)
         with settled(seed):
             self._trainer.fit(
-                count,
-                lambda which: self._loss(rows.take(which), targets[which], importance[which]),
-                lambda: self._mean_loss(held_out, *known),
+                len(known[0]),
+                lambda which: self._loss(*_part(known, which)),
+                lambda: self._held_out(held_out),
                 epochs=self.epochs,
                 batch=self.batch,
                 seed=seed,
@@ -121,19 +120,24 @@ class DeepLearner(Learner):
 
     def partial_fit(self, rows: Rows, labels: ArrayLike, weights: ArrayLike | None = None) -> Self:
         """Learn from more rows, in their order, once each, a batch at a time; see `Learner.partial_fit`."""
-        self.check(rows)
-        targets, importance = check_labels(rows, labels, weights)
+        known = self._examples(rows, labels, weights)
         with settled(self._seed):
             self._trainer.network.train()
             for which in chunks(len(rows), self.batch):
-                self._trainer.step(self._loss(rows.take(which), targets[which], importance[which]))
+                self._trainer.step(self._loss(*_part(known, which)))
         return self
 
     def predict_proba(self, rows: Rows) -> Floats:
         """Probability of the event, (n,)."""
+        return self.probabilities(rows)
+
+    def probabilities(self, rows: Rows) -> Floats:
+        """Of one event (n,), or of all that the network tells apart (n, events)."""
         self.check(rows)
-        with settled(self._seed):
-            return 1 / (1 + np.exp(-self._logits(rows)))
+        network = self._trainer.network.eval()
+        with settled(self._seed), torch.inference_mode():
+            parts = [network(batch_of(rows.take(which))).numpy() for which in chunks(len(rows), CHUNK)]
+        return expit(np.concatenate(parts, dtype=np.float64)) if parts else np.empty(0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Weights and the optimisers' state, by name."""
@@ -147,23 +151,33 @@ class DeepLearner(Learner):
         except (RuntimeError, IndexError) as error:
             raise ValueError(str(error)) from None
 
+    def losses(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        """Loss of each row, (n,)."""
+        return cross_entropy(logits, labels, weights, reduction="none")
+
+    def _examples(self, rows: Rows, labels: ArrayLike, weights: ArrayLike | None) -> "Examples":
+        self.check(rows)
+        return rows, *check_labels(rows, labels, weights)
+
     def _loss(self, rows: Rows, labels: Singles, weights: Singles) -> Tensor:
-        """Log loss, summed."""
+        """Summed."""
         logits = self._trainer.network(batch_of(rows))
-        return cross_entropy(logits, torch.from_numpy(labels), torch.from_numpy(weights), reduction="sum")
+        return self.losses(logits, torch.from_numpy(labels), torch.from_numpy(weights)).sum()
 
-    def _mean_loss(self, rows: Rows, labels: Singles, weights: Singles) -> float:
-        logits = self._logits(rows)
-        losses = np.logaddexp(0, logits) - labels * logits
-        return float(weights @ losses / max(float(weights.sum()), 1e-12))
-
-    def _logits(self, rows: Rows) -> Floats:
-        network = self._trainer.network.eval()
-        found = np.empty(len(rows))
+    def _held_out(self, known: "Examples") -> float:
+        """Loss on rows that are not learned from."""
+        self._trainer.network.eval()
         with torch.inference_mode():
-            for which in chunks(len(rows), CHUNK):
-                found[which] = network(batch_of(rows.take(which))).numpy()
-        return found
+            return sum(float(self._loss(*_part(known, which))) for which in chunks(len(known[0]), CHUNK))
+
+
+Examples = tuple[Rows, Singles, Singles]
+"""Rows, labels, weights."""
+
+
+def _part(known: Examples, which: Which) -> Examples:
+    rows, labels, weights = known
+    return rows.take(which), labels[which], weights[which]
 
 
 def chunks(count: int, size: int) -> Iterator[Which]:

@@ -66,40 +66,62 @@ def width(schema: Schema, k: int) -> int:
     return len(schema.fields) * k + schema.numbers
 
 
-class Network(nn.Module):
-    """logit = sum of the linear weights of values and numbers + body(their vectors).
+class Tables(nn.Module):
+    """Vectors of fields from one table, whose first columns are linear weights; those of what histories list from
+    another, where the ad's own value of that field is looked up, too.
 
-    Vectors of fields come from one table, whose first column is the linear weight; those of histories and of the ad's
-    value that they list from another.
+    Parameters
+    ----------
+    schema : Schema
+        Of the rows.
+    k : int
+        Numbers of a vector.
+    events : int
+        How many events have linear weights of their own.
     """
 
-    def __init__(self, schema: Schema, k: int, body: nn.Module) -> None:
+    first: Tensor
+
+    def __init__(self, schema: Schema, k: int, events: int) -> None:
         super().__init__()
         sizes = [field.size + 1 for field in schema.fields]
-        first = torch.tensor([0, *sizes[:-1]]).cumsum(0)
-        self.register_buffer("first", first, persistent=False)
-        self.table = nn.Embedding(sum(sizes), 1 + k)
-        self.slopes = nn.Parameter(torch.zeros(schema.numbers))
+        self.register_buffer("first", torch.tensor([0, *sizes[:-1]]).cumsum(0), persistent=False)
+        self.events, self.target = events, schema.target if schema.history else None
+        self.table = nn.Embedding(sum(sizes), events + k)
+        self.slopes = nn.Parameter(torch.zeros(schema.numbers, events))
         self.memory = nn.Embedding(sizes[schema.target] if schema.history else 1, k, padding_idx=0)
-        self.body = body
         with torch.no_grad():
-            self.table.weight.normal_(std=SPREAD)[:, 0] = 0
-            self.table.weight[first] = 0
+            self.table.weight.normal_(std=SPREAD)[:, :events] = 0
+            self.table.weight[self.first] = 0
             self.memory.weight.normal_(std=MEMORY_SPREAD)[0] = 0
-        self.target = schema.target if schema.history else None
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits, (n,)."""
+    def forward(self, batch: Batch) -> tuple[Tensor, Inputs]:
+        """Sums of linear weights (n, events), and vectors."""
         found = self.table(batch.ids + self.first)
-        target = torch.zeros(len(batch.ids), dtype=torch.int64) if self.target is None else batch.ids[:, self.target]
+        target = batch.ids.new_zeros(len(batch.ids)) if self.target is None else batch.ids[:, self.target]
         inputs = Inputs(
-            found[:, :, 1:],
+            found[:, :, self.events :],
             batch.numbers,
             self.memory(batch.history),
             self.memory(target),
             batch.history > 0,
             batch.age,
         )
-        linear = found[:, :, 0].sum(1) + batch.numbers @ self.slopes
-        logit: Tensor = linear + self.body(inputs)
-        return logit
+        return found[:, :, : self.events].sum(1) + batch.numbers @ self.slopes, inputs
+
+
+class Network(nn.Module):
+    """logit = sum of the linear weights of values and numbers + body(their vectors), for one event or several.
+
+    Events share their vectors, and nothing else.
+    """
+
+    def __init__(self, schema: Schema, k: int, *bodies: nn.Module) -> None:
+        super().__init__()
+        self.tables, self.bodies = Tables(schema, k, len(bodies)), nn.ModuleList(bodies)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits, (n,) of one event or (n, events)."""
+        linear, inputs = self.tables(batch)
+        logits: Tensor = linear + torch.stack([body(inputs) for body in self.bodies], 1)
+        return logits.squeeze(1)

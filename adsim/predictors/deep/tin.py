@@ -33,7 +33,7 @@ class Tin(DeepLearner):
         Whether weights are the paper's.
     """
 
-    decay: float = 1e-3
+    decay: float = 1e-2
     attention: int = 16
     softmax: bool = False
     reads_history = True

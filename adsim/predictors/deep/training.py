@@ -19,8 +19,7 @@ class Trainer:
     """Two optimisers of one network.
 
     Losses are summed over a batch, so that a row of a table moves as far as it is seen often; Adagrad's accumulators
-    begin at 1. Each time that a row of a table is looked up in training, it shrinks by the gradient of
-    ``decay / 2 * row ** 2``.
+    begin at 1. A row that a batch looks up gets the gradient of ``decay / 2 * |row| ** 2`` besides.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ class Trainer:
     rate, dense_rate : float
         Learning rates of the two.
     decay : float
-        Of rows looked up.
+        Of the rows that a batch looks up.
     """
 
     def __init__(self, network: nn.Module, rate: float, dense_rate: float, decay: float) -> None:
@@ -53,8 +52,9 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         for weight in self.rows:
             if weight.grad is not None and weight.grad.is_sparse:
-                looked_up, gradient = weight.grad._indices()[0], weight.grad._values()
-                gradient.add_(weight.detach()[looked_up], alpha=self.decay)
+                gradient = weight.grad.coalesce()
+                gradient.values().add_(weight.detach()[gradient.indices()[0]], alpha=self.decay)
+                weight.grad = gradient
         for optimiser in self.optimisers:
             optimiser.step()
 
