@@ -109,7 +109,8 @@ def test_run_json_repeats_the_run(tmp_path: Path) -> None:
 
 
 def test_compare_lists_all_mechanisms_with_intervals_and_differences() -> None:
-    found = summary_of("compare", "quanzhantui", *SMALL, "--seeds", "3")
+    found = summary_of("compare", "quanzhantui", *SMALL, "--seeds", "3", "--no-optimum")
+    assert "objective_share" not in found["variants"]["lpa"]
     assert list(found["variants"]) == ["first_price", "second_price", "gsp", "vcg", "lpa", "split"]
     assert found["baseline"] == "lpa"
     for metrics in found["variants"].values():
@@ -122,6 +123,7 @@ def test_compare_lists_all_mechanisms_with_intervals_and_differences() -> None:
 def test_compare_says_what_coincides_and_what_was_left_out() -> None:
     one_slot = adsim_("compare", "quanzhantui", *SMALL, "--seeds", "2").stdout
     assert "second_price, gsp and vcg coincide: with one slot they are one auction." in one_slot
+    assert "objective share: of the weighted objective that no allocation exceeds" in one_slot
     two_slots = adsim_("compare", "quickstart", *SMALL, "--seeds", "2").stdout
     assert "coincide" not in two_slots
     assert "Left out: second_price" in two_slots

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from adsim.errors import AdsimError, AgentError, UnknownName
 from adsim.experiments.compare import Comparison, compare
 from adsim.experiments.landscape import landscape
 from adsim.experiments.statistics import difference, estimate
+from adsim.experiments.weighted_optimum import is_quick, weighted_optimum
 
 SMALL = {"market.opportunities": 4000, "market.ticks": 12}
 FRAMES = ("runs", "campaigns", "table", "differences")
@@ -23,11 +25,11 @@ def small(name: str, **changes: object) -> adsim.Scenario:
 
 @pytest.fixture(scope="module")
 def six() -> Comparison:
-    return compare(small("quanzhantui"), seeds=4, first_seed=3)
+    return compare(small("quanzhantui"), seeds=4, first_seed=3, optimum=False)
 
 
 def test_results_do_not_depend_on_workers(six: Comparison) -> None:
-    others = compare(small("quanzhantui"), seeds=4, first_seed=3, workers=2)
+    others = compare(small("quanzhantui"), seeds=4, first_seed=3, optimum=False, workers=2)
     for name in FRAMES:
         pd.testing.assert_frame_equal(getattr(six, name), getattr(others, name), check_exact=True)
     assert six.summary() == others.summary()
@@ -70,6 +72,44 @@ def test_auctions_of_one_slot_coincide(six: Comparison) -> None:
     results = [six.runs.query("variant == @name")[six.metrics].to_numpy() for name in ("gsp", "vcg", "second_price")]
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_objective_shares_are_of_the_optimum_of_the_same_market() -> None:
+    scenario = small("quanzhantui", market__opportunities=800, campaigns__0__count=5)
+    found = compare(scenario, mechanisms=["lpa", "split"], seeds=3)
+    for row in found.runs.to_dict("records"):
+        best = weighted_optimum(scenario, row["seed"]).objective
+        assert row["objective_share"] == pytest.approx(row["weighted_objective"] / best, rel=1e-5)
+    samples = found.runs.pivot(index="seed", columns="variant", values="objective_share")
+    assert (samples < 1).all(axis=None)
+    gap = found.differences.query("metric == 'objective_share'").iloc[0]
+    assert tuple(gap[["mean", "low", "high"]]) == difference(samples["split"], samples["lpa"])
+    assert gap["high"] < 0
+    again = compare(scenario, mechanisms=["lpa", "split"], seeds=3, workers=2)
+    pd.testing.assert_frame_equal(found.runs, again.runs, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "quick"),
+    [
+        ("quanzhantui", {}, True),
+        ("quanzhantui_large", {}, False),
+        ("quanzhantui_flash", {}, False),  # not known so large
+        ("quanzhantui_flash", SMALL, True),
+        ("quanzhantui", {"traffic.experience": None, "auction.beta": 0.0}, False),
+        ("quanzhantui", {"campaigns.0.relative_stock": None}, False),
+        ("quickstart", {}, False),
+        ("display_rtb", {}, False),
+    ],
+)
+def test_the_optimum_is_found_where_it_is_a_matter_of_seconds(name: str, changes: Any, quick: bool) -> None:
+    assert is_quick(adsim.load_scenario(name).replace(changes)) is quick
+
+
+def test_an_optimum_that_is_not_known_is_refused_when_asked_for() -> None:
+    with pytest.raises(AdsimError, match="posted competition"):
+        compare(small("display_rtb"), seeds=1, optimum=True)
+    assert "objective_share" not in compare(small("quickstart"), mechanisms=["gsp"], seeds=1).metrics
 
 
 def test_summary_is_json_with_null_for_nan(six: Comparison) -> None:
