@@ -115,14 +115,9 @@ class Scratch(NamedTuple):
 
 
 @inline
-def catalogue_of(ads, e):
-    """The catalogues of one of several markets."""
-    return Catalogue(ads.slope[e], ads.bias[e], ads.inverse[e], ads.seats, ads.spread)
-
-
-@inline
 def world_of(world, e):
     """One of several markets."""
+    ads = world.catalogue
     return World(
         world.source,
         world.keys[e],
@@ -137,7 +132,7 @@ def world_of(world, e):
         world.has_experience,
         world.experience,
         world.amounts,
-        catalogue_of(world.catalogue, e),
+        Catalogue(ads.slope[e], ads.bias[e], ads.inverse[e], ads.seats, ads.spread),
         world.posted,
         world.has_posted,
         world.phases,
