@@ -21,12 +21,12 @@ from adsim.experiments.ad_choice import LearnedChoice, OracleChoice
 from adsim.experiments.auction_regrets import METRICS, Sale
 from adsim.experiments.auctiongym import Study, auctiongym
 from adsim.experiments.auctiongym_game import Game
+from adsim.experiments.doubly_robust_shading import DoublyRobust
 from adsim.experiments.logistic import laplace
-from adsim.experiments.shading.base import Feedback
-from adsim.experiments.shading.doubly_robust import DoublyRobust
-from adsim.experiments.shading.policy_based import PolicyBased
-from adsim.experiments.shading.value_based import GRID, ValueBased
-from adsim.experiments.shading.win_rate import WinRate
+from adsim.experiments.policy_based_shading import PolicyBased
+from adsim.experiments.shading import Feedback
+from adsim.experiments.value_based_shading import GRID, ValueBased
+from adsim.experiments.win_rate import WinRate
 
 WORLD = adsim.load_scenario("auctiongym")
 

@@ -482,22 +482,19 @@ def test_an_opportunity_with_a_number_out_of_range_is_noticed(bad: float, count:
 
 
 @pytest.mark.parametrize("charge", ["exposure", "click", "conversion"])
-@pytest.mark.parametrize("source", ["contextual", "independent"])
+@pytest.mark.parametrize("source", ["contextual", "independent", "catalogue"])
 def test_traffic_does_not_depend_on_where_tiles_begin(source: str, charge: str) -> None:
     """One tile of 300 opportunities, and the same ones in tiles of other widths and beginnings."""
-    contextual = {"ctr_noise": 0.2, "cvr_affinity": 0.3, "basket": 0.5, "experience": {"mean": 1.0}}
+    traffic: dict[str, Any] = {
+        "contextual": {"ctr_noise": 0.2, "cvr_affinity": 0.3, "basket": 0.5, "experience": {"mean": 1.0}},
+        "independent": {"value": {"distribution": "uniform", "low": 0, "high": 1}},
+        "catalogue": {"participants": 3},
+    }
     scenario = read_scenario(
         {
             "market": {"opportunities": 300},
             "auction": {"charge": charge},
-            "traffic": {
-                "source": source,
-                **(
-                    contextual
-                    if source == "contextual"
-                    else {"value": {"distribution": "uniform", "low": 0, "high": 1}}
-                ),
-            },
+            "traffic": {"source": source, **traffic[source]},
             "competition": {"price": {"distribution": "lognormal", "median": 1.0, "sigma": 0.3}},
             "predictor": {"kind": "noise", "bias_spread": 0.2},
             "campaigns": [{"count": 5, "target_roi": 1.0}],
@@ -516,6 +513,6 @@ def test_traffic_does_not_depend_on_where_tiles_begin(source: str, charge: str) 
         return np.concatenate(parts, axis=2)
 
     whole = numbers([0, 300])
-    assert np.unique(whole[3, 0]).size > 290
+    assert np.unique(whole[3, 0]).size > 150  # of those it takes part in
     for cuts in ([0, 1, 2, 300], [0, 7, 64, 131, 299, 300]):
         np.testing.assert_array_equal(numbers(cuts), whole)

@@ -9,11 +9,10 @@ from scipy.special import expit
 import adsim
 from adsim.experiments.ad_choice import AdChoice, LearnedChoice, OracleChoice
 from adsim.experiments.auction_regrets import Sale
-from adsim.experiments.shading.base import Bidder, Feedback
-from adsim.experiments.shading.doubly_robust import DoublyRobust
-from adsim.experiments.shading.policy_based import PolicyBased
-from adsim.experiments.shading.truthful import Truthful
-from adsim.experiments.shading.value_based import ValueBased
+from adsim.experiments.doubly_robust_shading import DoublyRobust
+from adsim.experiments.policy_based_shading import PolicyBased
+from adsim.experiments.shading import Bidder, Feedback, Truthful
+from adsim.experiments.value_based_shading import ValueBased
 from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.catalogue_rounds import Rounds
 from adsim.market.markets import LEAST_BID

@@ -139,6 +139,7 @@ class Scratch(NamedTuple):
 @inline
 def world_of(world, e):
     """One of several markets."""
+    ads = world.catalogue
     return World(
         world.source,
         world.keys[e],
@@ -153,13 +154,7 @@ def world_of(world, e):
         world.has_experience,
         world.experience,
         world.amounts,
-        Catalogue(
-            world.catalogue.slope[e],
-            world.catalogue.bias[e],
-            world.catalogue.inverse[e],
-            world.catalogue.seats,
-            world.catalogue.spread,
-        ),
+        Catalogue(ads.slope[e], ads.bias[e], ads.inverse[e], ads.seats, ads.spread),
         world.posted,
         world.has_posted,
         world.phases,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from adsim.experiments.shading.base import Bidder, Feedback
-from adsim.experiments.shading.win_rate import WinRate
+from adsim.experiments.shading import Bidder, Feedback
+from adsim.experiments.win_rate import WinRate
 from adsim.types import Floats
 
 GRID = np.linspace(0.1, 1.0, 91)

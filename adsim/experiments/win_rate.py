@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from adsim.experiments.logistic import laplace
-from adsim.experiments.shading.base import Feedback, features
+from adsim.experiments.shading import Feedback, features
 from adsim.types import Floats
 
 PRECISION = 0.1

@@ -1,4 +1,8 @@
-"""What bidders that shade have in common."""
+"""Bidders that choose for each auction how far to shade their bid, and learn between rounds of auctions.
+
+What AuctionGym compares: O. Jeunen, S. Murphy & B. Allison, "Learning to bid with AuctionGym" (AdKDD 2022) and
+"Off-policy learning-to-bid with AuctionGym" (KDD 2023).
+"""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -43,6 +47,17 @@ class Bidder(ABC):
     @abstractmethod
     def learn(self, feedback: Feedback) -> None:
         """See how a round's auctions went."""
+
+
+class Truthful(Bidder):
+    """Bids the predicted value: best where the price does not depend on the bid."""
+
+    def factor(self, rate: Floats, value: Floats) -> Floats:
+        """1."""
+        return np.ones_like(rate)
+
+    def learn(self, feedback: Feedback) -> None:
+        """Nothing."""
 
 
 def features(rate: Floats, value: Floats) -> Floats:

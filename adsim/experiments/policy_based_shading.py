@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import minimize
 
-from adsim.experiments.shading.base import Bidder, Feedback, features
+from adsim.experiments.shading import Bidder, Feedback, features
 from adsim.types import Floats
 
 HIGHEST_WEIGHT = 50.0

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from adsim.experiments.shading.base import Feedback
-from adsim.experiments.shading.policy_based import PolicyBased, cautious
-from adsim.experiments.shading.win_rate import WinRate
+from adsim.experiments.policy_based_shading import PolicyBased, cautious
+from adsim.experiments.shading import Feedback
+from adsim.experiments.win_rate import WinRate
 from adsim.types import Floats
 
 NODES, MASSES = np.polynomial.hermite_e.hermegauss(5)
