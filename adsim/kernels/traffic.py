@@ -192,7 +192,7 @@ def predict_with_errors(
 def predict_distorted_logits(key, first, truth, slope, sigma, bias, normals, pctr, pcvr, value, width):
     """``logit(pCTR) = slope logit(CTR) + bias + sigma z``, exact pCVR, and the value per exposure they predict.
 
-    True rates within 1e-7 of 0 or 1 count as that far from it; ``normals`` is scratch.
+    True rates within 1e-7 of 0 or 1 count as that far from it, but 0 stays 0; ``normals`` is scratch.
     """
     ctr, cvr, amount = truth
     for n in range(bias.size):
@@ -201,7 +201,8 @@ def predict_distorted_logits(key, first, truth, slope, sigma, bias, normals, pct
         for t in range(np.uint64(width)):
             p = min(max(rate[t], NEAREST), np.float32(1) - NEAREST)
             logit = log(p) - log(np.float32(1) - p)
-            out[t] = sigmoid(fma(slope, logit, fma(sigma, z[t], b)))
+            predicted = sigmoid(fma(slope, logit, fma(sigma, z[t], b)))
+            out[t] = predicted if rate[t] > 0 else np.float32(0)
             same[t] = exact[t]
         _multiply(out, same, amount[n], value[n], width)
 

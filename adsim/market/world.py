@@ -180,6 +180,25 @@ def world_of(world, e):
 def fill_tile(world, truth, scratch, candidates, first, width):
     """Draw opportunities ``first`` to ``first + width``: truth, predictions, then what candidates bid on."""
     count = world.value.size
+    _draw(world, truth, scratch, candidates, first, count, width)
+    phases, phased = world.phases, world.phases.value.size > 0
+    if phased:
+        largest = traffic.scale_phases(phases.cuts, phases.value, first, width, truth.amount, 0, count)
+        for n in range(count):
+            scratch.bound[n] *= largest
+    _predict(world, truth, scratch, candidates.value, first, count, width)
+    if world.charge_on == CONVERSION:
+        traffic.conversion_rates(scratch.pctr, scratch.pcvr, candidates.rate, count, width)
+    if world.has_posted:
+        kind, a, b = world.posted
+        traffic.draw_row(world.keys[POSTED], kind, a, b, first, candidates.value[count], width)
+        if phased:
+            traffic.scale_phases(phases.cuts, phases.price, first, width, candidates.value, count, count + 1)
+
+
+@inline
+def _draw(world, truth, scratch, candidates, first, count, width):
+    """True rates and amounts."""
     if world.source == CONTEXTUAL:
         _contextual(world, truth, scratch, candidates.experience, first, count, width)
     elif world.source == LAID:
@@ -191,11 +210,11 @@ def fill_tile(world, truth, scratch, candidates, first, width):
         traffic.independent_amounts(
             world.keys[AMOUNT], kind, a, b, first, world.value, truth.amount, scratch.bound, width
         )
-    phases, phased = world.phases, world.phases.value.size > 0
-    if phased:
-        largest = traffic.scale_phases(phases.cuts, phases.value, first, width, truth.amount, 0, count)
-        for n in range(count):
-            scratch.bound[n] *= largest
+
+
+@inline
+def _predict(world, truth, scratch, value, first, count, width):
+    """Predicted rates, and the values that they promise."""
     if world.ctr_error_slope > 0:
         traffic.predict_distorted_logits(
             world.keys[ERRORS],
@@ -207,7 +226,7 @@ def fill_tile(world, truth, scratch, candidates, first, width):
             scratch.normals,
             scratch.pctr,
             scratch.pcvr,
-            candidates.value,
+            value,
             width,
         )
     elif world.has_errors:
@@ -222,18 +241,11 @@ def fill_tile(world, truth, scratch, candidates, first, width):
             scratch.normals,
             scratch.pctr,
             scratch.pcvr,
-            candidates.value,
+            value,
             width,
         )
     else:
-        traffic.predicted_values(scratch.pctr, scratch.pcvr, truth.amount, candidates.value, count, width)
-    if world.charge_on == CONVERSION:
-        traffic.conversion_rates(scratch.pctr, scratch.pcvr, candidates.rate, count, width)
-    if world.has_posted:
-        kind, a, b = world.posted
-        traffic.draw_row(world.keys[POSTED], kind, a, b, first, candidates.value[count], width)
-        if phased:
-            traffic.scale_phases(phases.cuts, phases.price, first, width, candidates.value, count, count + 1)
+        traffic.predicted_values(scratch.pctr, scratch.pcvr, truth.amount, value, count, width)
 
 
 @inline
