@@ -123,7 +123,7 @@ def predict(
     rows, bins = zip(*_run(cells, workers, progress), strict=True)
     runs = pd.DataFrame(rows)
     table = means(runs, ["model"], METRICS).dropna(subset="mean", ignore_index=True)
-    deciles = pd.concat(bins, ignore_index=True).groupby(["model", "bin"], sort=False, as_index=False)
+    deciles = pd.concat(bins, ignore_index=True)
     return Prediction(
         scenario,
         names,
@@ -132,7 +132,7 @@ def predict(
         runs,
         table,
         _differences(runs, names),
-        deciles[["predicted", "observed"]].mean(),
+        deciles.groupby(["model", "bin"], sort=False, as_index=False)[["predicted", "observed"]].mean(),
     )
 
 
