@@ -285,6 +285,7 @@ def test_samples_do_not_depend_on_the_block_they_are_drawn_in() -> None:
         ("ftrl:crosses=segment*nowhere", "nowhere"),
         ("ftrl:crosses=segment", "pair"),
         ("bayes:per=nothing", "nothing"),
+        ("ftrl:per=segment", "has no numbers"),
     ],
 )
 def test_impossible_parameters_are_refused_by_name(specification: str, message: str) -> None:
