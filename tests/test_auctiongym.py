@@ -322,6 +322,14 @@ def test_the_command_prints_and_saves(tmp_path: Path) -> None:
     assert len(summary["table"]) == 2 * 2 * 7
 
 
+@pytest.mark.parametrize("bidder", ["truthful", "dm", "ips", "dr"])
+def test_rounds_in_which_hardly_anybody_takes_part_are_learned_from(bidder: str) -> None:
+    """Also where nothing tells auctions apart: a single ad of one feature, none observed."""
+    world = WORLD.replace({"traffic.items": 1, "traffic.dimension": 1, "traffic.observed": 0})
+    found = auctiongym(world, bidders=[bidder], rates=["learned"], rounds=1, iterations=30, seeds=1).runs
+    assert np.isfinite(found[list(METRICS)].to_numpy()).all()
+
+
 REFUSED = {
     "another mechanism": ({"mechanisms": ["gsp"]}, {}, UnknownName, "unknown mechanism 'gsp'"),
     "another bidder": ({"bidders": ["drr"]}, {}, UnknownName, "Did you mean 'dr'?"),
