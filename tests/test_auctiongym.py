@@ -107,7 +107,10 @@ def test_the_study_sells_what_the_market_sells(mechanism: str) -> None:
         np.einsum("td,tid->ti", game.rounds.opportunities(0, 4000).context, game.rounds.weights[events["winner"]])
     )
     item = np.argmax(rate * game.rounds.value[events["winner"]], axis=1)
-    clicks = game.rounds.clicks(0, events["winner"].to_numpy(np.int64), rate[np.arange(4000), item])
+    rate, shown = rate[np.arange(4000), item], events["winner"].to_numpy(np.int64)
+    clicks = np.concatenate(
+        [game.rounds.clicks(first, shown[first:][:2000], rate[first:][:2000]) for first in (0, 2000)]
+    )
     assert (clicks != (events["clicks"] > 0)).sum() <= 1  # rates are float32 in the market
 
 
@@ -317,6 +320,14 @@ def test_the_command_prints_and_saves(tmp_path: Path) -> None:
     summary = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert summary["rounds"] == 100
     assert len(summary["table"]) == 2 * 2 * 7
+
+
+@pytest.mark.parametrize("bidder", ["truthful", "dm", "ips", "dr"])
+def test_rounds_in_which_hardly_anybody_takes_part_are_learned_from(bidder: str) -> None:
+    """Also where nothing tells auctions apart: a single ad of one feature, none observed."""
+    world = WORLD.replace({"traffic.items": 1, "traffic.dimension": 1, "traffic.observed": 0})
+    found = auctiongym(world, bidders=[bidder], rates=["learned"], rounds=1, iterations=30, seeds=1).runs
+    assert np.isfinite(found[list(METRICS)].to_numpy()).all()
 
 
 REFUSED = {

@@ -1,5 +1,6 @@
 """``adsim auctiongym``: what competition, learned click rates and learned shading do to an auction."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,7 +102,7 @@ def _table(found: "Study") -> Table:
         money = [
             text
             for name in MONEY
-            for text in (_money(rows[name]["mean"]), f"{_money(rows[name]['low'])} to {_money(rows[name]['high'])}")
+            for text in (_money(rows[name]["mean"]), _interval(rows[name]["low"], rows[name]["high"]))
         ]
         table.add_row(*map(str, key), *money, *(_money(rows[name]["mean"]) for name in REGRETS))
     return table
@@ -109,7 +110,12 @@ def _table(found: "Study") -> Table:
 
 def _money(value: float) -> str:
     """To a thousandth."""
-    return f"{value:z.3f}" if value == value else "-"
+    return f"{value:z.3f}"
+
+
+def _interval(low: float, high: float) -> str:
+    """Nothing for a single seed."""
+    return "" if math.isnan(low) else f"{_money(low)} to {_money(high)}"
 
 
 def _notes(found: "Study") -> list[str]:

@@ -75,6 +75,8 @@ class Game:
         clicks = self._clicks(sale, participants, rate)
         earned = np.where(sale.won, clicks[:, None] * value - sale.price[:, None], 0.0)
         for n, seat in enumerate(seats):
+            if seat[0].size == 0:
+                continue
             won = sale.won[seat]
             self.bidders[n].learn(Feedback(predicted[seat], value[seat], factor[seat], won, earned[seat]))
             shown = seat[0][won]

@@ -11,6 +11,9 @@ HIGHEST_WEIGHT = 50.0
 REACH = 4.0
 """Standard deviations of the factor by which a mean moves at most, at a feature a deviation from its own mean."""
 
+NARROWEST = 1e-3
+"""A feature that varies less counts as varying so much: one that never varies cannot turn the policy."""
+
 
 class PolicyBased(Bidder):
     """Factors are normal, their mean linear in predicted rate and value; learned off-policy from the last round.
@@ -39,7 +42,8 @@ class PolicyBased(Bidder):
 
     def learn(self, feedback: Feedback) -> None:
         """Climb to the best policy by the last round."""
-        centre, spread = feedback.features[:, 1:].mean(axis=0), feedback.features[:, 1:].std(axis=0) + 1e-9
+        known = feedback.features[:, 1:]
+        centre, spread = known.mean(axis=0), np.maximum(known.std(axis=0), NARROWEST)
         basis = np.eye(3)
         basis[1:, 1:] /= spread
         basis[0, 1:] = -centre / spread
