@@ -8,7 +8,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import auctiongym, clearing, environments, impressions, learner_rivals, market, pacing, predictors
+from benchmarks import (
+    auctiongym,
+    clearing,
+    environments,
+    impressions,
+    learner_rivals,
+    learning,
+    market,
+    pacing,
+    predictors,
+)
 from benchmarks.timing import copy_bandwidth
 
 
@@ -31,6 +41,8 @@ def main() -> None:
     show(console, title, market.HEADER, market.rows(bandwidth))
     title = "Market.run with rules that decide after every auction; one core"
     show(console, title, pacing.HEADER, pacing.rows())
+    title = "Market.run with predictors that learn in it, against prescribed noise; one core"
+    show(console, title, learning.HEADER, learning.rows())
     title = "AuctionGym's world, true rates, truthful bids, second price; one core"
     show(console, title, auctiongym.HEADER, auctiongym.rows())
     title = f"{environments.NAME}, target_cpa, 48 campaigns: native against SyncVectorEnv; one core"
