@@ -299,3 +299,24 @@ def test_thompson_sampling_finds_a_good_new_ad_that_greed_never_shows() -> None:
     assert shares["oracle"] > 0.3
     assert shares["bayes"] == 0
     assert shares["bayes:thompson=1"] > 0.15
+
+
+def test_learning_in_the_market_comes_near_what_was_fitted_before() -> None:
+    scenario = adsim.load_scenario("cold_start").replace({"traffic.cold": 0.0, "market.opportunities": 60_000})
+    excess = {}
+    for before in (0, 200_000):
+        name = f"ftrl:learning.explore=0.2:learning.before={before}"
+        learning = adsim.Market(with_predictor(scenario, name), 0).run().learning
+        excess[before] = learning["log_loss"] / learning["least_log_loss"] - 1
+    assert excess[0].iloc[-8:].mean() < 0.4 * excess[0].iloc[:2].mean()
+    assert excess[0].iloc[0] > 3 * excess[200_000].mean()
+    assert excess[200_000].mean() < excess[0].iloc[-8:].mean() < 4 * excess[200_000].mean()
+
+
+def test_a_torch_model_learns_the_same_market_twice() -> None:
+    pytest.importorskip("torch")
+    changes = {"market.opportunities": 2000, "market.ticks": 4, "learning.before": 2000}
+    scenario = with_predictor(adsim.load_scenario("click_market").replace(changes), "din")
+    runs = [adsim.Market(scenario, 3).run() for _ in range(2)]
+    assert runs[0].history.tobytes() == runs[1].history.tobytes()
+    assert runs[0].tallies.tobytes() == runs[1].tallies.tobytes()
