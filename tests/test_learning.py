@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from small_learner import AdMean
@@ -11,6 +12,7 @@ import adsim
 from adsim import registry
 from adsim.errors import ScenarioError
 from adsim.experiments.compare import with_predictor
+from adsim.experiments.whole_period import WholePeriod
 from adsim.market.click_world import ClickWorld
 from adsim.market.feature_supply import FeatureSupply
 from adsim.market.learning import EXPLORED
@@ -311,6 +313,36 @@ def test_learning_in_the_market_comes_near_what_was_fitted_before() -> None:
     assert excess[0].iloc[-8:].mean() < 0.4 * excess[0].iloc[:2].mean()
     assert excess[0].iloc[0] > 3 * excess[200_000].mean()
     assert excess[200_000].mean() < excess[0].iloc[-8:].mean() < 4 * excess[200_000].mean()
+
+
+def test_a_whole_period_can_be_sold_again_and_again_to_what_was_learned_before() -> None:
+    period = WholePeriod(make({"before": 2000}, traffic={"cold": 0.3}), 1)
+    first, again = period.totals(np.ones(5)), period.totals(np.ones(5))
+    higher = period.totals(np.array([100.0, 1, 1, 1, 1]))
+    assert np.array_equal(first.value, again.value)
+    assert higher.wins[0] > first.wins[0]
+
+
+def test_a_vector_of_environments_learns_as_its_markets_do() -> None:
+    scenario = make({"explore": 0.1, "before": 100})
+    envs = gymnasium.make_vec("adsim/Bidding-v0", 3, "vector_entry_point", scenario=scenario, threads=2)
+    envs.reset(seed=[4, 5, 6])
+    totals = [envs.step(np.zeros((3, 1), np.float32))[4]["value"] for _ in range(6)][-1]
+    for e, seed in enumerate((4, 5, 6)):
+        env = gymnasium.make("adsim/Bidding-v0", scenario=scenario)
+        env.reset(seed=seed)
+        infos = [env.step(np.zeros(1, np.float32))[4] for _ in range(6)]
+        assert infos[-1]["value"] == totals[e] > 0
+
+
+def test_single_opportunities_of_a_click_world_are_not_offered() -> None:
+    with pytest.raises(adsim.errors.AdsimError, match="click world is laid out a tick at a time"):
+        gymnasium.make(
+            "adsim/Impression-v0",
+            scenario=make(
+                campaigns=[{"count": 1}], competition={"price": {"distribution": "uniform", "low": 0, "high": 1}}
+            ),
+        )
 
 
 def test_a_torch_model_learns_the_same_market_twice() -> None:

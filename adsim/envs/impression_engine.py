@@ -19,6 +19,7 @@ from adsim.kernels.auction import UNCAPPED
 from adsim.kernels.counter import fill_uniforms
 from adsim.kernels.settlement import EXPOSURE
 from adsim.kernels.traffic import DIMENSIONS
+from adsim.market.click_traffic import ClickTraffic
 from adsim.market.markets import Markets
 from adsim.market.scenario import ContextualTraffic, Scenario, load_scenario
 from adsim.market.supply import CHARGE_ON
@@ -307,6 +308,11 @@ def _terms(scenario: Scenario, max_price: float | None) -> states.Terms:
         raise EnvError(
             f"scenario '{scenario.name}': the winner must be the highest bid, and pay it or the next one. "
             "Use adsim/Bidding-v0, or second_price, gsp, vcg or first_price without quality and beta."
+        )
+    if isinstance(scenario.traffic, ClickTraffic):
+        raise EnvError(
+            f"scenario '{scenario.name}': a click world is laid out a tick at a time. Use adsim/Bidding-v0, or "
+            "contextual or independent traffic."
         )
     if max_price is None:
         quantile = competition.price.sample(np.array([HIGHEST_QUANTILE]), np.zeros(1, np.int64))[0]

@@ -1,5 +1,7 @@
 """A whole period with constant multipliers, in expectation and without limits: what calibration and duals ask for."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ class WholePeriod:
     """The traffic of one market, which can be sold again and again to other multipliers.
 
     Outcomes are taken in expectation, and neither budget nor stock ends a campaign's part in it: totals are those of
-    all opportunities, whatever the order in which they come.
+    all opportunities, whatever the order in which they come. A learned predictor is as its earlier log left it.
 
     Parameters
     ----------
@@ -30,7 +32,9 @@ class WholePeriod:
     """
 
     def __init__(self, scenario: Scenario, seed: int, constraints: Constraints | None = None) -> None:
-        whole = {"market.outcomes": "expected", "market.ticks": 1, "traffic.curve": "flat"}
+        whole: dict[str, Any] = {"market.outcomes": "expected", "market.ticks": 1, "traffic.curve": "flat"}
+        if scenario.predictor.learns:
+            whole["learning.update"] = False
         self._markets = Markets(scenario.replace(whole), [seed], agents=dict.fromkeys(range(scenario.size)))
         drawn = self._markets.campaigns.constraints
         self.constraints = constraints or Constraints._make(row[0].copy() for row in drawn)
