@@ -42,6 +42,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "predictors": {
         "oracle": "adsim.predictors.oracle:Oracle",
         "noise": "adsim.predictors.noise:LogNormalNoise",
+        "distorted": "adsim.predictors.distorted:DistortedLogits",
         "constant": "adsim.predictors.constant:Constant",
         "ftrl": "adsim.predictors.ftrl:FollowTheRegularizedLeader",
         "bayes": "adsim.predictors.bayes:BayesianLogistic",

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clearing, environments, impressions, market, pacing
+from benchmarks import clearing, environments, impressions, learner_rivals, market, pacing, predictors
 from benchmarks.timing import copy_bandwidth
 
 
@@ -36,6 +36,10 @@ def main() -> None:
     for scenario in impressions.SCENARIOS:
         title = f"{impressions.NAME}, {scenario}: native against SyncVectorEnv; one core"
         show(console, title, impressions.HEADER, impressions.rows(scenario))
+    title = f"Learners of clicks, {predictors.COUNT:,} rows of 14 fields, 2^{predictors.BITS} slots; one core"
+    show(console, title, predictors.HEADER, predictors.rows())
+    for name in learner_rivals.missing():
+        console.print(f"{name} is not installed: no comparison with it. pip install 'adsim[bench]'")
 
 
 if __name__ == "__main__":

@@ -96,11 +96,15 @@ class NaiveBayes(NaiveLinear):
         return sum(float(self.s.get(slot, self.prior)) * float(x) ** 2 for _, slot, x in [(-1, -1, F(1)), *row])
 
     def learn(self, row: list[Feature], y: Any, weight: Any) -> None:
-        p = probability(self.logit(row))
+        p, spread = probability(self.logit(row)), F(0)
+        for _, slot, x in [(-1, -1, F(1)), *row]:
+            spread = spread + self.s.get(slot, self.prior) * x * x
+        h = p * (F(1) - p) * weight
+        step = (y - p) * weight / (F(1) + h * spread)
         for _, slot, x in [(-1, -1, F(1)), *row]:
             s = self.s.get(slot, self.prior)
-            self.s[slot] = s / (F(1) + p * (F(1) - p) * weight * x * x * s)
-            self.w[slot] = self.w.get(slot, F(0)) + self.s[slot] * ((y - p) * weight) * x
+            self.w[slot] = self.w.get(slot, F(0)) + s * step * x
+            self.s[slot] = s / (F(1) + h * x * x * s)
 
 
 class NaiveMachine:

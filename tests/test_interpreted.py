@@ -8,8 +8,10 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from small_rows import small_grid, small_rows
 
 import adsim
+from adsim import registry
 from adsim.experiments.allocation import sweep
 from adsim.experiments.descent import REFERENCES
 
@@ -91,7 +93,21 @@ def allocation() -> list[float]:
     return found.runs.drop(columns="reference").to_numpy().ravel().tolist()
 
 
-PARTS = (market, pacing, bidding, impression, allocation)
+def learning() -> list[float]:
+    """Predictions and samples of every kernel of learners."""
+    rows, labels = small_rows(60)
+    contexts, ads = small_grid(9, 3)
+    numbers, out = [], np.empty((3, 9), np.float32)
+    for name in ("ftrl", "bayes", "fm", "fwfm"):
+        parameters = {"crosses": "segment*ad", "per": "ad"} if name in ("ftrl", "bayes") else {"factors": 4}
+        explores = {"thompson": 1.0} if name == "bayes" else {}
+        learner = registry.create("predictors", name, {"bits": 8, **parameters, **explores}).fit(rows, labels)
+        learner.sample_grid(contexts, ads, 1, 0, out)
+        numbers += [*learner.predict_proba(rows).tolist(), *out.ravel().tolist()]
+    return numbers
+
+
+PARTS = (learning, market, pacing, bidding, impression, allocation)
 
 
 def test_interpreted_kernels_agree_with_compiled_ones() -> None:

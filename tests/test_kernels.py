@@ -360,6 +360,23 @@ def predicted(truth: Truth, errors: Any, biases: Any, first: int = 0) -> tuple[A
     return tuple(found)
 
 
+def test_distorted_logits_are_their_formula() -> None:
+    truth = Truth(*rng().uniform(0.01, 0.9, (3, 2, WIDTH)).astype(F))
+    truth.ctr[0, :2] = 0, 1
+    pctr, pcvr, value = (np.zeros_like(truth.ctr) for _ in range(3))
+    bias = np.array([0.4, -1.0], F)
+    given = (F(1.5), F(0.3), bias, np.zeros((2, WIDTH), F), pctr, pcvr, value)
+    traffic.predict_distorted_logits(KEY, 3, truth, *given, WIDTH)
+    for n in range(2):
+        z, _ = twin_coarse_normals(int(KEY), n, 3, WIDTH)
+        rate = np.clip(truth.ctr[n].astype(float), 1e-7, 1 - 1.2e-7)
+        expected = 1 / (1 + np.exp(-(1.5 * np.log(rate / (1 - rate)) + bias[n] + 0.3 * z)))
+        np.testing.assert_allclose(pctr[n], expected, rtol=1e-4)
+    np.testing.assert_array_equal(pcvr, truth.cvr)
+    np.testing.assert_array_equal(value, pctr * pcvr * truth.amount)
+    assert np.all(pctr > 0)
+
+
 def test_prediction_errors_are_their_formula_and_never_exceed_one() -> None:
     truth = Truth(*rng().uniform(0.3, 0.9, (3, 2, WIDTH)).astype(F))
     errors = (F(0.5), F(-0.1)), (F(0.3), F(0.2))

@@ -80,14 +80,20 @@ def mix_row(vectors, strength, mixed):
 @jit
 def _move_strength(strength, squares, vectors, error, rate, products):
     """Both halves of the matrix alike, so that it stays symmetric; ``products`` (f,) is scratch."""
+    whole = vectors.shape[0] // 4 * 4
     for f in range(strength.shape[0]):
         row, total = strength[f], squares[f]
         for g in range(np.uint64(products.size)):
             products[g] = ZERO
-        for k in range(vectors.shape[0]):
-            x, others = vectors[k, f], vectors[k]
+        for k in range(0, whole, 4):
+            x0, x1, x2, x3 = vectors[k, f], vectors[k + 1, f], vectors[k + 2, f], vectors[k + 3, f]
+            v0, v1, v2, v3 = vectors[k], vectors[k + 1], vectors[k + 2], vectors[k + 3]
             for g in range(np.uint64(products.size)):
-                products[g] += x * others[g]
+                products[g] += x0 * v0[g] + x1 * v1[g] + x2 * v2[g] + x3 * v3[g]
+        for k in range(whole, vectors.shape[0]):
+            x, v = vectors[k, f], vectors[k]
+            for g in range(np.uint64(products.size)):
+                products[g] += x * v[g]
         for g in range(np.uint64(products.size)):
             gradient = error * products[g]
             total[g] += gradient * gradient

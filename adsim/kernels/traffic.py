@@ -8,12 +8,14 @@ import numpy as np
 
 from adsim.kernels.bits import fma
 from adsim.kernels.counter import coarse_normals, draw, normal, normal_pair, stream, uniform
-from adsim.kernels.elementary import exp, sigmoid
+from adsim.kernels.elementary import exp, log, sigmoid
 from adsim.kernels.jit import jit
 
 DIMENSIONS = 8
 """Latent features of a context: what fits the registers of one pass."""
 
+NEAREST = np.float32(1e-7)
+"""Of a rate to 0 and 1 for a finite logit."""
 CONSTANT, UNIFORM, LOGNORMAL = range(3)
 """Distributions of a draw: ``a``; uniform on [a, b); ``a exp(b z)``."""
 
@@ -184,6 +186,24 @@ def predict_with_errors(
         _distort(ctr[n], ctr_bias[n], ctr_sigma, ctr_constant, normals[0], pctr[n], width)
         _distort(cvr[n], cvr_bias[n], cvr_sigma, cvr_constant, normals[1], pcvr[n], width)
         _multiply(pctr[n], pcvr[n], amount[n], value[n], width)
+
+
+@jit
+def predict_distorted_logits(key, first, truth, slope, sigma, bias, normals, pctr, pcvr, value, width):
+    """``logit(pCTR) = slope logit(CTR) + bias + sigma z``, exact pCVR, and the value per exposure they predict.
+
+    True rates within 1e-7 of 0 or 1 count as that far from it; ``normals`` is scratch.
+    """
+    ctr, cvr, amount = truth
+    for n in range(bias.size):
+        rate, out, b, z, exact, same = ctr[n], pctr[n], bias[n], normals[0], cvr[n], pcvr[n]
+        _draw_normals(stream(key, n), first, z, normals[1], width)
+        for t in range(np.uint64(width)):
+            p = min(max(rate[t], NEAREST), np.float32(1) - NEAREST)
+            logit = log(p) - log(np.float32(1) - p)
+            out[t] = sigmoid(fma(slope, logit, fma(sigma, z[t], b)))
+            same[t] = exact[t]
+        _multiply(out, same, amount[n], value[n], width)
 
 
 @jit

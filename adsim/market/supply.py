@@ -137,9 +137,7 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         amounts = _compiled(traffic.value)
     normals = np.stack([seeds.normals(Trait.BIAS + k, scenario.size).ravel() for k in range(2)])
     errors = scenario.predictor.create().errors(normals)
-    perfect = not (
-        errors.ctr_sigma or errors.cvr_sigma or np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
-    )
+    biased = np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
     return World(
         source=CONTEXTUAL if contextual else INDEPENDENT,
         keys=seeds.streams(0, Stream.COUNT),
@@ -157,11 +155,12 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits) -> World:
         posted=_compiled(scenario.competition.price) if scenario.competition else (CONSTANT, _ZERO, _ZERO),
         has_posted=scenario.competition is not None,
         phases=_phases(scenario),
-        has_errors=not perfect,
+        has_errors=bool(errors.ctr_sigma or errors.cvr_sigma or errors.ctr_slope or biased),
         ctr_error=_unbiased(errors.ctr_sigma, coarse=True),
         cvr_error=_unbiased(errors.cvr_sigma, coarse=True),
         ctr_error_bias=errors.ctr_bias.reshape(shape).astype(np.float32),
         cvr_error_bias=errors.cvr_bias.reshape(shape).astype(np.float32),
+        ctr_error_slope=np.float32(errors.ctr_slope),
         charge_on=CHARGE_ON[scenario.auction.charge],
     )
 

@@ -61,6 +61,8 @@ class World(NamedTuple):
     cvr_error: tuple[np.float32, np.float32]
     ctr_error_bias: Singles
     cvr_error_bias: Singles
+    ctr_error_slope: np.float32
+    """Above 0 where errors distort the logits of click rates; bias and spread are then the logit's."""
     charge_on: int
 
 
@@ -123,6 +125,7 @@ def world_of(world, e):
         world.cvr_error,
         world.ctr_error_bias[e],
         world.cvr_error_bias[e],
+        world.ctr_error_slope,
         world.charge_on,
     )
 
@@ -143,7 +146,21 @@ def fill_tile(world, truth, scratch, candidates, first, width):
         largest = traffic.scale_phases(phases.cuts, phases.value, first, width, truth.amount, 0, count)
         for n in range(count):
             scratch.bound[n] *= largest
-    if world.has_errors:
+    if world.ctr_error_slope > 0:
+        traffic.predict_distorted_logits(
+            world.keys[ERRORS],
+            first,
+            truth,
+            world.ctr_error_slope,
+            world.ctr_error[0],
+            world.ctr_error_bias,
+            scratch.normals,
+            scratch.pctr,
+            scratch.pcvr,
+            candidates.value,
+            width,
+        )
+    elif world.has_errors:
         traffic.predict_with_errors(
             world.keys[ERRORS],
             first,

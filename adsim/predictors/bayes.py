@@ -13,8 +13,8 @@ from adsim.predictors.linear import WEIGHT, Linear
 class BayesianLogistic(Linear):
     """Logistic regression with a diagonal Laplace posterior (Chapelle & Li 2011, algorithm 3), a row at a time.
 
-    With ``p`` the prediction at the posterior mean, each feature's precision grows by ``p (1 - p) x^2`` and its mean
-    moves by ``(y - p) x`` over the precision: a Newton step per row, where the paper seeks an optimum per batch.
+    Posterior means make a Newton step of each row's log loss and their prior, where the paper seeks the optimum of a
+    batch; then each feature's precision grows by ``p (1 - p) x^2``, p being the prediction before the step.
     Predictions are those of the mean. A sample's logit is normal around it with ``thompson`` times the posterior's
     deviation, ``sqrt(sum x^2 / precision)``: one draw in place of one per weight, with the same distribution.
 
@@ -23,7 +23,7 @@ class BayesianLogistic(Linear):
     thompson : float
         Deviations of a sample; 0 does not explore, 1 is Thompson sampling.
     precision : float
-        Of each weight before any row is seen.
+        Of each weight before any row is seen; its mean is 0.
     crosses : str
         Pairs of fields that have a weight for each pair of values: ``segment*ad+hour*ad``.
     per : str
@@ -42,7 +42,7 @@ class BayesianLogistic(Linear):
     def __init__(
         self,
         thompson: float = 0.0,
-        precision: float = 1.0,
+        precision: float = 10.0,
         crosses: str = "",
         per: str = "",
         history: bool = True,

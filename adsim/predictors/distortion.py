@@ -7,7 +7,7 @@ from adsim.types import Floats
 
 
 class ErrorModel(NamedTuple):
-    """Predicted rate = true rate * bias * log-normal error of mean 1, at most 1."""
+    """Predicted rate = true rate * bias * log-normal error of mean 1, at most 1; or a distorted logit."""
 
     ctr_bias: Floats
     """Mean error of each campaign's pCTR; (n,)."""
@@ -15,6 +15,8 @@ class ErrorModel(NamedTuple):
     ctr_sigma: float
     """Standard deviation of the logarithm of a single prediction's error."""
     cvr_sigma: float
+    ctr_slope: float = 0.0
+    """Above 0, pCTR has the logit ``ctr_slope logit(CTR) + ctr_bias + ctr_sigma z`` instead, and pCVR is exact."""
 
 
 class Distortion(ABC):

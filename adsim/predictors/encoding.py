@@ -72,7 +72,7 @@ class Encoder:
     UnknownName
         When a cross or ``per`` names a field that the schema has not.
     AdsimError
-        When a cross is not written as two names.
+        When a cross is not written as two names, or the side that ``per`` is not on has no numbers.
     """
 
     def __init__(self, schema: Schema, bits: int, *, history: bool, crosses: str = "", per: str = "") -> None:
@@ -88,6 +88,8 @@ class Encoder:
         self._contexts, self._ads = (self._part(columns, side) for side, columns in enumerate(self._sides))
         crossed = [c for c in self.columns if c.plain and self._side(c) == BOTH]
         self._owned = [c for c in self.columns if c.number >= 0 and self._side(c) == BOTH]
+        if per and not self._owned:
+            raise AdsimError(f"per = {per}: the other side has no numbers that this field's values could weigh.")
         self._crosses = self._pairs(crossed)
 
     @property

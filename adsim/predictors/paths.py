@@ -34,7 +34,7 @@ class PathEnsemble(Wrapper):
         When a parameter is out of range or, on `begin`, ``of`` is not a learner.
     """
 
-    def __init__(self, of: str, kappa: float = 20.0, paths: int = 8) -> None:
+    def __init__(self, of: str, kappa: float = 50.0, paths: int = 8) -> None:
         self.of, self.kappa, self.paths = of, require_positive("kappa", kappa), require_count("paths", paths)
 
     def begin(self, schema: Schema, seed: int = 0) -> Self:

@@ -25,7 +25,8 @@ class SemanticIds(Wrapper):
     The first level clusters the ads' numbers, each in units of its deviation, every further one what is left of them
     after the nearest centre is taken off; the codes of all levels, and that of the first two together, are fields of
     the ad. After RQ-VAE semantic ids (Rajput et al. 2023, arXiv 2305.05065), without the network. Centres come from
-    the distinct contents in the first rows that are learned from, and stay.
+    the distinct contents in the first rows that are learned from, and stay. A learner that takes the numbers as they
+    are finds more where appeal is linear in them; codes are for what is not, and for learners of ids alone.
 
     Parameters
     ----------
