@@ -3,7 +3,7 @@
 # A command registers when its file is imported; `adsim --help` lists them in this order.
 # isort: off
 from adsim.cli import run, compare, regret, equilibrium, frontier, incentives, channels  # noqa: F401
-from adsim.cli import allocate, replay, predictors, train, catalogue  # noqa: F401
+from adsim.cli import allocate, replay, predictors, conversions, delays, train, catalogue  # noqa: F401
 
 # isort: on
 from adsim.cli.app import main

@@ -53,6 +53,8 @@ class Esmm(DeepLearner):
         Whether vectors are shared.
     """
 
+    dense_rate: float = 1e-3
+    decay: float = 1e-2
     method: str = "entire"
     shared: bool = True
 
