@@ -14,7 +14,7 @@ from adsim.errors import AdsimError
 from adsim.kernels.counter import draw, normal, stream
 from adsim.predictors.bayes import BayesianLogistic
 from adsim.predictors.encoding import Encoder
-from adsim.predictors.features import Field, Schema, make_rows, pair
+from adsim.predictors.features import Ads, Contexts, Field, Schema, make_rows, pair
 from adsim.predictors.fm import FactorizationMachine
 from adsim.predictors.ftrl import FollowTheRegularizedLeader
 from adsim.predictors.fwfm import FieldWeightedMachine
@@ -272,6 +272,45 @@ def test_samples_do_not_depend_on_the_block_they_are_drawn_in() -> None:
     )
     learner.sample_grid(cut, ads, 5, 25, part)
     np.testing.assert_array_equal(part, whole[:, 25:])
+
+
+def test_weights_per_ad_find_the_taste_for_each() -> None:
+    """Contexts of four numbers, ads with weights of their own: an independent regression for each."""
+    rng = np.random.default_rng(0)
+    schema, taste = Schema((), (Field("ad", 12),), context_numbers=4), rng.normal(0, 1, (12, 5))
+    ids, numbers = rng.integers(0, 12, (40_000, 1)), rng.normal(0, 1, (40_000, 4))
+    rates = 1 / (1 + np.exp(-(taste[ids[:, 0], 0] - 2 + np.sum(numbers * taste[ids[:, 0], 1:], axis=1))))
+    rows, labels = make_rows(schema, ids, numbers=numbers), rng.random(40_000) < rates
+
+    def error(specification: str) -> float:
+        return float(np.sqrt(np.mean((make(specification).fit(rows, labels).predict_proba(rows) - rates) ** 2)))
+
+    assert error("bayes:precision=1") > 0.15
+    assert error("bayes:precision=1:per=ad") < 0.03
+    assert error("ftrl:per=ad") < 0.04
+
+
+def test_thompson_sampling_finds_the_good_ad_that_greedy_leaves() -> None:
+    """Blocks of opportunities, of which only the ad that is shown tells whether it is clicked."""
+    schema = Schema((Field("page", 3),), (Field("ad", 12),))
+    ads = Ads(schema, np.arange(12, dtype=np.int32)[:, None], np.empty((12, 0), np.float32))
+    nothing = np.empty((100, 0), np.float32)
+
+    def share_of_best(thompson: float, seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        rates = np.append(rng.uniform(0.02, 0.1, 11), 0.2)
+        learner, out = BayesianLogistic(thompson, bits=10).begin(schema), np.empty((12, 100), np.float32)
+        for block in range(60):
+            pages = rng.integers(0, 3, (100, 1)).astype(np.int32)
+            contexts = Contexts(schema, pages, nothing.astype(np.int32), nothing, nothing)
+            learner.sample_grid(contexts, ads, seed, 100 * block, out)
+            shown = out.argmax(axis=0)
+            learner.partial_fit(pair(contexts, np.arange(100), ads, shown), rng.random(100) < rates[shown])
+        return float(np.mean(shown == 11))
+
+    shares = np.array([[share_of_best(thompson, seed) for thompson in (0.0, 1.0)] for seed in range(6)])
+    assert shares[:, 1].min() > 0.8
+    assert shares[:, 1].mean() > shares[:, 0].mean() + 0.3
 
 
 @pytest.mark.parametrize(

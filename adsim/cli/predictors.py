@@ -83,6 +83,7 @@ def _table(found: "Prediction") -> Table:
     first, *others = COLUMNS.values()
     less = f"less {found.models[0]}"
     table = console.grid(title, ["model", first, "95 % interval", less, "95 % interval", "", *others])
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
     gains: dict[str, Any] = {row["model"]: row for row in records(found.differences) if row["metric"] == "auc"}
     for model, cell in found.table.groupby("model", sort=False):
         rows = {row["metric"]: row for row in cell.to_dict("records")}

@@ -25,13 +25,12 @@ class FieldWeightedMachine(Factorized):
         self.check(ads)
         of_context, context = self._sum(self.code.contexts(contexts), CONTEXT, self.table[-1, 0])
         of_ad, ad = self._sum(self.code.ads(ads), AD, np.float32(0))
-        fields = np.unique(self._fields[AD])
-        mixed = np.empty((len(contexts), self.factors, fields.size), np.float32)
-        mix_fields(context, np.ascontiguousarray(self.strength[:, fields]), mixed)
-        grid, width = out[:, : len(contexts)], self.factors * fields.size
+        mixed = np.empty((len(contexts), *ad.shape[1:]), np.float32)
+        mix_fields(context, self._between(CONTEXT, AD), mixed)
+        grid = out[:, : len(contexts)]
         add_outer(of_context, of_ad, grid)
-        met = np.ascontiguousarray(mixed.reshape(len(contexts), width).T)
-        add_products(np.ascontiguousarray(ad[:, :, fields].reshape(len(ads), width)), met, grid)
+        met = np.ascontiguousarray(mixed.reshape(len(contexts), -1).T)
+        add_products(ad.reshape(len(ads), -1), met, grid)
         logits_to_probabilities(grid)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -40,26 +39,43 @@ class FieldWeightedMachine(Factorized):
 
     def _forget(self, rng: np.random.Generator) -> None:
         super()._forget(rng)
-        self._fields = [self.code.fields(side) for side in (CONTEXT, AD, BOTH)]
-        fields = int(self._fields[BOTH].max()) + 1
-        size = -(-fields // LANES) * LANES
-        self.strength, self.squares = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
+        of_columns = [self.code.fields(side) for side in (CONTEXT, AD, BOTH)]
+        self._fields = [np.unique(fields) for fields in of_columns]
+        self._places = [
+            np.searchsorted(*pair).astype(np.int32) for pair in zip(self._fields, of_columns, strict=True)
+        ]
+        fields = self._fields[BOTH].size
+        self.strength, self.squares = np.zeros((2, _filled(fields), _filled(fields)), np.float32)
         self.strength[:fields, :fields] = 0.5 * (1 - np.eye(fields))
+        self.squares[...] = 1
+
+    def _between(self, first: int, second: int) -> Singles:
+        """Strengths of the pairs of a field of one side and a field of another."""
+        rows, columns = self._fields[first], self._fields[second]
+        found = np.zeros((_filled(rows.size), _filled(columns.size)), np.float32)
+        found[: rows.size, : columns.size] = self.strength[np.ix_(rows, columns)]
+        return found
 
     def _sum(self, encoded: Encoded, side: int, start: np.float32) -> tuple[Singles, Singles]:
-        """Logits and the fields' vectors."""
-        count, shape = len(encoded.slots), (self.factors, len(self.strength))
+        """Logits and the fields' vectors (n, k, fields of the side)."""
+        strength = self._between(side, side)
+        count, shape = len(encoded.slots), (self.factors, len(strength))
         logits, vectors = np.empty(count, np.float32), np.empty((count, *shape), np.float32)
         scratch = np.empty(shape, np.float32), np.empty(shape[1], np.float32)
-        sum_fields(*encoded, self._fields[side], self.table, start, self.strength, logits, vectors, *scratch)
+        sum_fields(*encoded, self._places[side], self.table, start, strength, logits, vectors, *scratch)
         return logits, vectors
 
     def _learn(self, encoded: Encoded, labels: Singles, weights: Singles) -> None:
         state = self.table, self.strength, self.squares
         shape = self.factors, len(self.strength)
         scratch = tuple(np.empty(each, np.float32) for each in (shape, shape, shape[1], shape[0]))
-        learn_fields(*encoded, self._fields[BOTH], labels, weights, *state, self._rule, scratch)
+        learn_fields(*encoded, self._places[BOTH], labels, weights, *state, self._rule, scratch)
 
     def _predict(self, encoded: Encoded, out: Singles) -> None:
         out[:], _ = self._sum(encoded, BOTH, self.table[-1, 0])
         logits_to_probabilities(out[None])
+
+
+def _filled(fields: int) -> int:
+    """Fields with those that fill up the last lanes."""
+    return -(-fields // LANES) * LANES
