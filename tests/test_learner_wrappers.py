@@ -11,7 +11,7 @@ from small_rows import SCHEMA, crossed_rows, small_grid, small_rows
 
 from adsim import registry
 from adsim.errors import AdsimError
-from adsim.predictors.features import Field, Rows, Schema, concatenate, make_rows, pair
+from adsim.predictors.features import Ads, Contexts, Field, Rows, Schema, concatenate, make_rows, pair
 from adsim.predictors.learner import Learner, load
 from adsim.predictors.proportions import LabelProportions
 from adsim.predictors.semantic import SemanticIds
@@ -65,6 +65,10 @@ def test_a_wrapper_is_a_learner(specification: str, tmp_path: Path) -> None:
     other, _, _ = crossed_rows(5, 0)
     with pytest.raises(AdsimError, match="has learned other features"):
         read.predict_proba(other)
+    split = len(other.schema.context)
+    strangers = Contexts(other.schema, other.ids[:, :split], other.history, other.age, other.numbers)
+    with pytest.raises(AdsimError, match="has learned other features"):
+        read.predict_grid(strangers, Ads(other.schema, other.ids[:, split:], other.numbers), out)
 
     p = make(specification).fit(rows, np.zeros(4000)).predict_proba(rows)
     assert np.all((p > 0) & (p < 0.2))

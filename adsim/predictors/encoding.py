@@ -93,8 +93,8 @@ class Encoder:
         self._crosses = self._pairs(crossed)
 
     @property
-    def unknown(self) -> Ints:
-        """Slots of unknown values, one for each field."""
+    def neutral(self) -> Ints:
+        """Slots of each field's unknown values, and of numbers, which should say nothing before they are learned."""
         return np.array([int(_salt(c.field) >> self._shift) for c in self.columns if c.second < 0], np.int32)
 
     def fields(self, side: int) -> Ints:

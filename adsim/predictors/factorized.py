@@ -28,7 +28,7 @@ class Factorized(Hashed):
     l2 : float
         Penalty on the numbers that a row touches, whenever it does.
     spread : float
-        Standard deviation of the vectors' first values.
+        Standard deviation of the vectors' first values; those of unknown values and of numbers begin at 0.
     epochs : int, optional
         Passes of `fit` over its rows. Unless given 1, or with ``valid`` as many as help, at most 10. Several without
         ``valid`` learn the rows by heart.
@@ -104,7 +104,7 @@ class Factorized(Hashed):
         self.table = np.zeros((2**self.bits + 1, 2 + 2 * k), np.float32)
         self.table[:, 1], self.table[:, 2 + k :] = 1, 1
         self.table[:-1, 2 : 2 + k] = self.spread * rng.standard_normal((2**self.bits, k), np.float32)
-        self.table[self.code.unknown, 2 : 2 + k] = 0
+        self.table[self.code.neutral, 2 : 2 + k] = 0
 
     @property
     def _length(self) -> np.uint64:

@@ -99,6 +99,8 @@ class PathEnsemble(Wrapper):
             counts[...] = arrays[f"counts_{f}"]
 
     def _average(self, contexts: Contexts, ads: Ads, out: Singles, predict: Any) -> None:
+        self.check(contexts)
+        self.check(ads)
         grid = np.empty((len(ads), len(contexts)), np.float32)
         total = np.zeros(grid.shape)
         for path in range(self.paths):
