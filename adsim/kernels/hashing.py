@@ -12,6 +12,8 @@ from adsim.kernels.counter import M1, mix
 from adsim.kernels.jit import jit
 
 F = np.float32
+NONE, ONE = np.uint32(0), np.uint32(1)
+NOTHING = np.uint64(0)
 
 
 class Columns(NamedTuple):
@@ -36,8 +38,8 @@ class Columns(NamedTuple):
 @jit
 def hash_value(value, size):
     """64 bits for a value of a field; 0 for any value outside 0 to ``size - 1``."""
-    known = value >= 0 and value < size
-    return mix(np.uint64(value + 1 if known else 0))
+    raw = np.uint32(value)
+    return mix(np.uint64(raw + ONE if raw < np.uint32(size) else NONE))
 
 
 @jit
@@ -47,43 +49,60 @@ def hash_pair(first, second):
 
 
 @jit
-def hash_column(ids, fields, sizes):
-    """64 bits for what one column holds of a row."""
-    found = np.uint64(0)
-    if fields[0] >= 0:
-        found = hash_value(ids[fields[0]], sizes[fields[0]])
-    if fields[1] >= 0:
-        found = hash_pair(found, hash_value(ids[fields[1]], sizes[fields[1]]))
-    return found
-
-
-@jit
-def fill_slots(ids, history, numbers, columns, slots, values):
-    """Slots of all columns, and values of those that are not plain.
+def fill_slots(ids, history, numbers, columns, slots, values, raw, words):
+    """Slots of all columns, and values of those that are not plain; a column at a time, which vectorises.
 
     ids (n, fields), history (n, length), numbers (n, m); slots int32 (n, columns), values float32
-    (n, columns that are not plain).
+    (n, columns that are not plain); scratch: raw int32 (n,), words uint64 (2, n).
     """
-    fields, salts, sizes, shift = columns.fields, columns.salts, columns.sizes, columns.shift
     length, plain = history.shape[1], slots.shape[1] - values.shape[1]
-    for i in range(slots.shape[0]):
-        row, given, to, value = ids[i], numbers[i], slots[i], values[i]
-        for c in range(plain):
-            to[c] = np.int32((hash_column(row, fields[c], sizes) ^ salts[c]) >> shift)
-        for k in range(length):
-            entry = history[i, k]
-            to[plain + k] = np.int32((hash_value(entry, columns.target) ^ salts[plain + k]) >> shift)
-            value[k] = columns.scale if entry >= 0 and entry < columns.target else F(0)
-        for k in range(columns.numbers.size):
-            c = plain + length + k
-            to[c] = np.int32((hash_column(row, fields[c], sizes) ^ salts[c]) >> shift)
-            value[length + k] = given[columns.numbers[k]]
+    for c in range(slots.shape[1]):
+        if plain <= c < plain + length:
+            _hash_entries(history, c - plain, columns, values, raw, words[0])
+        else:
+            _hash_fields(ids, columns.fields[c], columns.sizes, raw, words)
+        salt, word = columns.salts[c], words[0]
+        for i in range(np.uint64(raw.size)):
+            raw[i] = np.int32((word[i] ^ salt) >> columns.shift)
+        for i in range(raw.size):
+            slots[i, c] = raw[i]
+    for k in range(columns.numbers.size):
+        for i in range(raw.size):
+            values[i, length + k] = numbers[i, columns.numbers[k]]
 
 
 @jit
-def fill_hashes(ids, sizes, which, hashes):
-    """64 bits for some fields of each row; which (c,), hashes uint64 (c, n)."""
+def fill_hashes(ids, sizes, which, raw, hashes):
+    """64 bits for some fields of each row; which (c,), hashes uint64 (c, n); scratch: raw int32 (n,)."""
     for c in range(which.size):
-        f, row = which[c], hashes[c]
-        for i in range(row.size):
-            row[i] = hash_value(ids[i, f], sizes[f])
+        _hash_field(ids, which[c], sizes[which[c]], raw, hashes[c])
+
+
+@jit
+def _hash_fields(ids, fields, sizes, raw, words):
+    """What one column holds of each row, into ``words[0]``."""
+    if fields[0] >= 0:
+        _hash_field(ids, fields[0], sizes[fields[0]], raw, words[0])
+    else:
+        words[0][:] = NOTHING
+    if fields[1] >= 0:
+        first, second = words[0], words[1]
+        _hash_field(ids, fields[1], sizes[fields[1]], raw, second)
+        for i in range(np.uint64(raw.size)):
+            first[i] = hash_pair(first[i], second[i])
+
+
+@jit
+def _hash_field(ids, field, size, raw, words):
+    for i in range(raw.size):
+        raw[i] = ids[i, field]
+    for i in range(np.uint64(raw.size)):
+        words[i] = hash_value(raw[i], size)
+
+
+@jit
+def _hash_entries(history, k, columns, values, raw, words):
+    """One entry of each history, and its value: 0 where there is none."""
+    _hash_field(history, k, columns.target, raw, words)
+    for i in range(raw.size):
+        values[i, k] = columns.scale if np.uint32(raw[i]) < np.uint32(columns.target) else F(0)

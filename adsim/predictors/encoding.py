@@ -123,8 +123,11 @@ class Encoder:
         split = len(self.schema.context)
         context = np.empty((salts.size, len(contexts)), np.uint64)
         ad = np.empty((salts.size, len(ads)), np.uint64)
-        fill_hashes(_ids(contexts.ids), self._sizes[:split], of_context, context)
-        fill_hashes(_ids(ads.ids), self._sizes[split:], of_ad, ad)
+        for ids, sizes, which, hashes in (
+            (contexts.ids, self._sizes[:split], of_context, context),
+            (ads.ids, self._sizes[split:], of_ad, ad),
+        ):
+            fill_hashes(_ids(ids), sizes, which, np.empty(len(ids), np.int32), hashes)
         return Crosses(context, ad, reverse, salts, self._shift)
 
     def owned(self, contexts: Contexts, ads: Ads, weights: Singles, power: int) -> tuple[Singles, Singles] | None:
@@ -176,7 +179,8 @@ class Encoder:
         count, size = len(ids), len(columns.salts)
         slots, values = np.empty((count, size), np.int32), np.empty((count, size - plain), np.float32)
         seen = _ids(history) if entries and history is not None else np.empty((count, 0), np.int32)
-        fill_slots(_ids(ids), seen, np.ascontiguousarray(numbers, np.float32), columns, slots, values)
+        scratch = np.empty(count, np.int32), np.empty((2, count), np.uint64)
+        fill_slots(_ids(ids), seen, np.ascontiguousarray(numbers, np.float32), columns, slots, values, *scratch)
         return Encoded(slots, values)
 
     def _pairs(self, columns: list[_Column]) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.uint64]]:
