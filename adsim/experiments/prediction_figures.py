@@ -30,7 +30,8 @@ def ladder(found: Prediction) -> Figure:
     axes.set_yticks(places, [labels[model] for model in rows["model"]])
     axes.grid(axis="y", visible=False)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    low, high = float(rows[["low", "mean"]].min(axis=None)), float(rows[["mean", "high"]].max(axis=None))
+    ends = rows[["low", "mean", "high"]].to_numpy(np.float64)
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     margin = 0.05 * (high - low) or 0.01
     axes.set_xlim(low - margin, high + 3 * margin)
     for place, row in enumerate(rows.to_dict("records")):
