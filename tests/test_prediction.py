@@ -99,6 +99,9 @@ def test_figures_show_every_model(found: Prediction) -> None:
     labels = [text.get_text() for text in figures["ladder"].axes[0].get_yticklabels()]
     assert labels == ["constant", "ftrl", "true rates"]
     assert [axes.get_title(loc="left") for axes in figures["reliability"].axes] == labels
+    left, right = figures["ladder"].axes[0].get_xlim()
+    ends = found.table.loc[found.table["metric"] == "auc", ["low", "high"]]
+    assert left < ends["low"].min() < ends["high"].max() < right
 
 
 def test_models_of_one_name_keep_their_parameters_in_figures() -> None:

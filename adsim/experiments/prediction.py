@@ -123,7 +123,7 @@ def predict(
     rows, bins = zip(*_run(cells, workers, progress), strict=True)
     runs = pd.DataFrame(rows)
     table = means(runs, ["model"], METRICS).dropna(subset="mean", ignore_index=True)
-    deciles = pd.concat(bins, ignore_index=True)
+    deciles: pd.DataFrame = pd.concat(bins, ignore_index=True)
     return Prediction(
         scenario,
         names,

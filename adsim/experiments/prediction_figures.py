@@ -30,15 +30,20 @@ def ladder(found: Prediction) -> Figure:
     axes.set_yticks(places, [labels[model] for model in rows["model"]])
     axes.grid(axis="y", visible=False)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    span = float(rows["mean"].max() - rows["mean"].min()) or 0.01
-    axes.set_xlim(rows["mean"].min() - 0.12 * span, rows["mean"].max() + 0.18 * span)
+    ends = rows[["low", "mean", "high"]].to_numpy(np.float64)
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    margin = 0.05 * (high - low) or 0.01
+    axes.set_xlim(low - margin, high + 3 * margin)
     for place, row in enumerate(rows.to_dict("records")):
         end = row["mean"] if np.isnan(row["high"]) else max(row["high"], row["mean"])
         axes.annotate(f"{row['mean']:.3f}", (end, place), (9, 0), textcoords="offset points", va="center", color=INK)
     axes.set_xlabel("area under the ROC curve")
     seeds = len(found.seeds)
     if seeds > 1:
-        note(figure, f"Means over {seeds} worlds and their 95 % intervals.")
+        note(
+            figure,
+            f"Means over {seeds} worlds and their 95 % intervals; what models differ by on one world varies less.",
+        )
     return figure
 
 

@@ -179,21 +179,20 @@ def score_interests(world, history, age, score, belief):
 
 @jit
 def _filter(world, history, belief):
-    """Probability of each present interest given the history."""
+    """Probability of each present interest given the history; it sums to 1 at each step, and so needs no summing."""
     size = belief.size
     even = ONE / F(size)
+    noise, moved = (ONE - world.fidelity) * even, world.switch * even
     for c in range(size):
         belief[c] = even
     for i in range(history.size - 1, -1, -1):
         seen = history[i]
         if seen >= 0:
-            total = ZERO
+            shown = world.fidelity * belief[seen]
+            stay = (ONE - world.switch) / (noise + shown)
             for c in range(size):
-                belief[c] *= (ONE - world.fidelity) * even + (world.fidelity if c == seen else ZERO)
-                total += belief[c]
-            stay = (ONE - world.switch) / total
-            for c in range(size):
-                belief[c] = stay * belief[c] + world.switch * even
+                belief[c] = stay * noise * belief[c] + moved
+            belief[seen] += stay * shown
 
 
 @jit
