@@ -124,7 +124,8 @@ class Trainer:
 def settled(seed: int) -> Iterator[None]:
     """One thread, deterministic algorithms, and torch's own generator at a seed; all as before afterwards."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]), torch.sparse.check_sparse_tensor_invariants(enable=False):
+    sparse = torch.sparse.check_sparse_tensor_invariants(enable=False)  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices=[]), sparse:
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
