@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,18 @@ def test_a_saved_model_predicts_and_learns_on_as_if_it_had_not_been(model: str, 
     np.testing.assert_array_equal(again.predict_proba(rows), learner.predict_proba(rows))
 
 
+def test_threads_of_one_process_do_not_disturb_each_other() -> None:
+    rows, labels = small_rows(400)
+
+    def fitted(seed: int) -> Array:
+        return make("deepfm", epochs=2, batch=64).fit(rows, labels, seed=seed).predict_proba(rows)
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(fitted, range(4)))
+    for seed in range(4):
+        np.testing.assert_array_equal(together[seed], fitted(seed))
+
+
 def test_a_file_of_other_widths_is_refused() -> None:
     learner, _ = begun("deepfm")
     with pytest.raises(ValueError, match="size mismatch"):
@@ -405,6 +418,8 @@ def test_a_module_of_ones_own_learns() -> None:
     assert predicted[labels > 0].mean() > predicted[labels == 0].mean() + 0.015
     with pytest.raises(AdsimError, match="must give one number a row"):
         wrap_module(Wide()).begin(SCHEMA).predict_proba(rows)
+    with pytest.raises(AdsimError, match="not registered"):
+        first.save("nowhere")
     with pytest.raises(AdsimError, match="unknown output"):
         wrap_module(module, output="prob")
 

@@ -92,7 +92,9 @@ def _dots(axes: Axes, names: list[str], rows: pd.DataFrame) -> None:
         axes.annotate(f"{row['mean']:.3f}", (end, place), (8, 0), textcoords="offset points", va="center", color=INK)
     axes.grid(axis="y", visible=False)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.margins(x=0.2)
+    axes.margins(x=0.15)
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high + 0.15 * (high - low))
 
 
 def _means(seeds: list[int]) -> str:
