@@ -23,7 +23,9 @@ COLUMNS = {
 
 @app.command(name="conversions")
 def conversions_(
-    world: Annotated[str, typer.Argument(metavar="WORLD", help="A scenario with a click world.")] = "click_conversions",
+    world: Annotated[
+        str, typer.Argument(metavar="WORLD", help="A scenario with a click world.")
+    ] = "click_conversions",
     methods: Annotated[
         str | None, typer.Option(metavar="A,B", help="Ways to learn conversions; all unless given.")
     ] = None,

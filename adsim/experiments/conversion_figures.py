@@ -5,7 +5,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adsim.drawing import BLUE, GREEN, GREY, INK, KEPT, ORANGE, PURPLE, SKY, VERMILLION, label_ends, note, panels, styled
+from adsim.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    KEPT,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    label_ends,
+    note,
+    panels,
+    styled,
+)
 from adsim.experiments.conversion_study import Conversions
 from adsim.experiments.delay_study import Delays
 from adsim.experiments.prediction import ORACLE
@@ -14,8 +28,6 @@ TITLES = {
     "cvr_auc": "AUC of pCVR, all impressions",
     "calibration": "calibration of pCVR, all impressions",
     "ctcvr_auc": "AUC of pCTR pCVR",
-    "auc": "AUC",
-    "log_loss": "log loss",
 }
 FREE = 0.03
 """Calibration that is as good as right."""
@@ -41,8 +53,8 @@ def conversions(found: Conversions) -> Figure:
 
 @styled
 def delays(found: Delays) -> Figure:
-    """Calibration day by day, and log loss of each method."""
-    figure, ((days, losses),) = panels(
+    """Calibration day by day, and AUC of each method."""
+    figure, ((days, ranks),) = panels(
         f"{found.scenario.name}: learning while conversions are still to come",
         (13.0, 5.6),
         1,
@@ -59,9 +71,9 @@ def delays(found: Delays) -> Figure:
     low = min((end for end, _, _ in ends), default=1.0)
     days.set(xlabel="day", ylim=(min(0.7, low - 0.15), 1.35), xlim=(0, found.days["day"].max()))
     days.set_title("calibration of the day's predictions", fontweight="bold")
-    _dots(losses, found.methods, found.table[found.table["metric"] == "log_loss"].set_index("method"))
-    losses.set_yticks(np.arange(len(found.methods))[::-1], found.methods)
-    losses.set_title("log loss, second half", fontweight="bold")
+    _dots(ranks, found.methods, found.table[found.table["metric"] == "auc"].set_index("method"))
+    ranks.set_yticks(np.arange(len(found.methods))[::-1], found.methods)
+    ranks.set_title("AUC, second half", fontweight="bold")
     note(figure, _means(found.seeds) + " Calibration: predicted over observed; shaded: within 3 %.")
     if ends:
         label_ends(days, float(found.days["day"].max()), ends)
@@ -80,7 +92,9 @@ def _dots(axes: Axes, names: list[str], rows: pd.DataFrame) -> None:
         axes.annotate(f"{row['mean']:.3f}", (end, place), (8, 0), textcoords="offset points", va="center", color=INK)
     axes.grid(axis="y", visible=False)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.margins(x=0.2)
+    axes.margins(x=0.15)
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high + 0.15 * (high - low))
 
 
 def _means(seeds: list[int]) -> str:

@@ -49,7 +49,7 @@ class Delays:
     seeds: list[int]
     runs: pd.DataFrame
     """A row per method and seed: method, seed, and of the clicks of the second half of the
-    period, each predicted before anything of it was known: auc, log_loss and calibration (predicted over observed)."""
+    period, each predicted before anything of it was known: auc, log_loss, calibration (predicted over observed)."""
     table: pd.DataFrame
     """A row per method and metric: method, metric, mean, low, high."""
     days: pd.DataFrame
@@ -113,9 +113,10 @@ def delays(
     if days < 2 * WINDOW:
         raise AdsimError(f"days = {days:g}: conversions count for {WINDOW:g} days, so take twice that at least.")
     cells = [(scenario, name, learner, opportunities, seed) for seed in numbers for name in names]
-    rows, daily = zip(*_run(cells, workers, progress), strict=True)
-    runs, by_day = pd.DataFrame(rows), pd.concat(daily, ignore_index=True)
-    over_seeds = by_day.groupby(["method", "day"], sort=False, as_index=False)["calibration"].mean()
+    outcomes = list(_run(cells, workers, progress))
+    runs = pd.DataFrame([row for row, _ in outcomes])
+    by_day = pd.concat([part for _, part in outcomes], ignore_index=True)
+    over_seeds = by_day.groupby(["method", "day"], sort=False)[["calibration"]].mean().reset_index()
     return Delays(scenario, names, opportunities, numbers, runs, means(runs, ["method"], METRICS), over_seeds)
 
 

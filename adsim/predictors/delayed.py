@@ -43,13 +43,14 @@ class Delayed:
     - ``wait``: once, after ``wait``, as a negative unless it has converted by then, and never again. Unbiased if
       ``wait`` is the window, but late by as much.
     - ``duplicates``: after ``wait`` likewise; a conversion that comes later is a second, positive example.
-    - ``fnw``: as duplicates, positives weighted by 1 + p, negatives by (1 - p) (1 + p). Exact if ``wait`` is 0: p / (1
-      + p) of the examples are positive. Ktena et al. 2019, "Addressing Delayed Feedback for Continuous Training with
-      Neural Networks in CTR prediction" (arXiv 1907.06558).
+    - ``fnw``: as duplicates, positives weighted by 1 + p, negatives by (1 - p) (1 + p). Exact if ``wait`` is 0: then
+      p / (1 + p) of the examples are positive. Ktena et al. 2019, "Addressing Delayed Feedback for Continuous
+      Training with Neural Networks in CTR prediction" (arXiv 1907.06558).
     - ``esdfm``: as duplicates, positives weighted by 1 + p_dp, negatives by (1 + p_dp) p_rn. p_dp is the rate of
-      clicks that convert after ``wait`` but within the window, p_rn that of clicks without conversion by ``wait`` that
-      never convert; two learners of their own predict them, from clicks older than the window. Yang et al. 2021,
-      "Capturing Delayed Feedback in Conversion Rate Prediction via Elapsed-Time Sampling" (arXiv 2012.03245).
+      clicks that convert after ``wait`` but within the window, p_rn that of clicks without conversion by ``wait``
+      that never convert; two learners of their own predict them, from clicks older than the window, and before there
+      are any examples weigh 1. Yang et al. 2021, "Capturing Delayed Feedback in Conversion Rate Prediction via
+      Elapsed-Time Sampling" (arXiv 2012.03245).
 
     Weights are constants: no gradient goes through them.
 

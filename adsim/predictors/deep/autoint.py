@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ class AutoInt(DeepLearner):
     def body(self, schema: Schema) -> nn.Module:
         """Layers of attention, and the perceptron."""
         widths = [self.k] + [self.attention] * self.layers
-        layers = [Attention(*pair, self.heads) for pair in zip(widths, widths[1:], strict=False)]
+        layers = [Attention(*pair, self.heads) for pair in pairwise(widths)]
         return _Body(nn.Sequential(*layers), len(schema.fields) * self.attention, width(schema, self.k), self.hidden)
 
 

@@ -53,7 +53,7 @@ class _Body(nn.Module):
         nn.init.xavier_uniform_(self.product)
 
     def forward(self, x: Inputs) -> Tensor:
-        context, ad = x.flat[:, : sum(self.own)].split(self.own, 1)
+        context, ad = torch.split(x.flat[:, : sum(self.own)], list(self.own), 1)
         found = [
             stream(2 * torch.sigmoid(gate(own)) * x.flat)
             for gate, stream, own in zip(self.gates, self.streams, (context, ad), strict=True)

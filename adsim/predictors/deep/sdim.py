@@ -55,4 +55,4 @@ class Sampled(nn.Module):
 
     def _sides(self, vectors: Tensor) -> Tensor:
         """Which side of each plane, (n, length, groups, planes)."""
-        return (vectors.detach() @ self.planes > 0).unflatten(2, (self.groups, -1))
+        return torch.unflatten(vectors.detach() @ self.planes > 0, 2, (self.groups, -1))

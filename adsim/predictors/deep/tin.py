@@ -19,8 +19,8 @@ BUCKETS = 20
 class Tin(DeepLearner):
     """logit = linear + MLP([e, numbers, u, t]), u = sum_l alpha_l (h~_l * t~).
 
-    h~_l = h_l + p_l + b_l, t~ = t + p_0, with vectors p of positions and b of ages; alpha_l = a([t~, h~_l, t~ * h~_l])
-    from a small perceptron, or softmax_l(<h~_l, t~> / sqrt k) as in the paper.
+    h~_l = h_l + p_l + b_l, t~ = t + p_0, with vectors p of positions and b of ages; alpha_l = a([t~, h~_l,
+    t~ * h~_l]) from a small perceptron, or softmax_l(<h~_l, t~> / sqrt k) as in the paper.
 
     Zhou, Zhu, Zhang et al. 2024, "Temporal Interest Network for User Response Prediction" (arXiv 2308.08487); weights
     that are not normalised are ours. For other parameters see `DeepLearner`.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ PATIENCE = 2
 """Passes without a better loss on the rows held out, after which training stops."""
 
 Which = NDArray[np.integer] | slice
+_ALONE = RLock()
 
 
 class Trainer:
@@ -122,9 +124,13 @@ class Trainer:
 
 @contextmanager
 def settled(seed: int) -> Iterator[None]:
-    """One thread, deterministic algorithms, and torch's own generator at a seed; all as before afterwards."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]), torch.sparse.check_sparse_tensor_invariants(enable=False):
+    """One thread, deterministic algorithms, and torch's own generator at a seed; all as before afterwards.
+
+    These belong to the process: who comes from another thread of it waits.
+    """
+    sparse = torch.sparse.check_sparse_tensor_invariants(enable=False)  # type: ignore[no-untyped-call]
+    with _ALONE, torch.random.fork_rng(devices=[]), sparse:
+        threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)

@@ -45,15 +45,15 @@ def wrap_module(
 ) -> DeepLearner:
     """Make a learner of a module that maps a dict of tensors to one number a row; torch-rechub's models do.
 
-    The dict holds, by name, the fields' values (n,), int64: v + 1 for value v and 0 for an unknown one, so that a table
-    has ``size + 1`` rows; "history" (n, length), likewise, 0 where there is none, which a table's ``padding_idx`` can
-    leave out; "age" (n, length), hours; "numbers" (n, numbers), where the schema has these.
+    The dict holds, by name, the fields' values (n,), int64: v + 1 for value v and 0 for an unknown one, so that a
+    table has ``size + 1`` rows; "history" (n, length), likewise, 0 where there is none, which a table's
+    ``padding_idx`` can leave out; "age" (n, length), hours; "numbers" (n, numbers), where the schema has these.
 
     Parameters
     ----------
     module : Module
-        It is copied: each fit begins with its weights as they are now. Its ``nn.Embedding`` learn by Adagrad, all else
-        by Adam, see `adsim.predictors.deep.training.Trainer`.
+        It is copied: each fit begins with its weights as they are now. Its ``nn.Embedding`` learn by Adagrad, all
+        else by Adam, see `adsim.predictors.deep.training.Trainer`.
     output : str
         What it gives: "logit", or "probability". Of shape (n,) or (n, 1).
     rate, dense_rate, decay, epochs, batch
