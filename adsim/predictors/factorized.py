@@ -1,19 +1,12 @@
-"""What factorization machines share: a table of weights and vectors, several passes, early stopping."""
-
-from typing import Self
+"""What factorization machines share: a table of weights and vectors."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from adsim.kernels.factorization import Adagrad
 from adsim.predictors.checks import require_between, require_count, require_positive
 from adsim.predictors.encoding import Encoder
-from adsim.predictors.features import Rows, Schema
+from adsim.predictors.features import Schema
 from adsim.predictors.hashed import Hashed
-from adsim.predictors.learner import check_labels
-
-MOST_EPOCHS = 10
-"""With rows to stop by, unless `epochs` says otherwise."""
 
 
 class Factorized(Hashed):
@@ -62,39 +55,6 @@ class Factorized(Hashed):
         self.epochs = None if epochs is None else require_count("epochs", epochs)
         self.patience, self.history = require_count("patience", patience), history
         self.bits = require_count("bits", bits, 1, 28)
-
-    def fit(
-        self,
-        rows: Rows,
-        labels: ArrayLike,
-        weights: ArrayLike | None = None,
-        *,
-        valid: tuple[Rows, ArrayLike] | None = None,
-        seed: int = 0,
-    ) -> Self:
-        """See `Learner.fit`: passes over the rows in their order, until the log loss on ``valid`` stops falling."""
-        self.begin(rows.schema, seed)
-        if valid is None:
-            for _ in range(self.epochs or 1):
-                self.partial_fit(rows, labels, weights)
-            return self
-        least, kept, failed = np.inf, self.arrays(), 0
-        for _ in range(self.epochs or MOST_EPOCHS):
-            loss = self.partial_fit(rows, labels, weights)._loss(*valid)
-            if loss < least:
-                least, failed = loss, 0
-                kept = {name: array.copy() for name, array in self.arrays().items()}
-            else:
-                failed += 1
-            if failed >= self.patience:
-                break
-        self.restore(kept)
-        return self
-
-    def _loss(self, rows: Rows, labels: ArrayLike) -> float:
-        happened, _ = check_labels(rows, labels, None)
-        p = self.predict_proba(rows)
-        return float(-np.mean(happened * np.log(p) + (1 - happened) * np.log1p(-p)))
 
     def _encoder(self, schema: Schema) -> Encoder:
         return Encoder(schema, self.bits, history=self.history)

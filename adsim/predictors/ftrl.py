@@ -25,6 +25,8 @@ class FollowTheRegularizedLeader(Linear):
         Pairs of fields that have a weight for each pair of values: ``segment*ad+hour*ad``.
     per : str
         A field of the ad each of whose values has own weights of the context's numbers; or the other way round.
+    epochs : int
+        Passes of `fit` over its rows, at most; with ``valid`` it stops when the log loss there no longer falls.
     history : bool
         Whether entries of the browsing history are features.
     bits : int
@@ -44,12 +46,14 @@ class FollowTheRegularizedLeader(Linear):
         l2: float = 1.0,
         crosses: str = "",
         per: str = "",
+        epochs: int = 1,
         history: bool = True,
         bits: int = 18,
     ) -> None:
         self.alpha, self.beta = require_positive("alpha", alpha), require_between("beta", beta, 0)
         self.l1, self.l2 = require_between("l1", l1, 0), require_between("l2", l2, 0)
         self.crosses, self.per, self.history = crosses, per, history
+        self.epochs = require_count("epochs", epochs)
         self.bits = require_count("bits", bits, 1, 28)
 
     def _forget(self, rng: np.random.Generator) -> None:
