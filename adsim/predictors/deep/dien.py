@@ -24,7 +24,6 @@ class Dien(DeepLearner):
     Prediction" (arXiv 1809.03672). For parameters see `DeepLearner`.
     """
 
-    decay: float = 1e-2
     reads_history = True
 
     def body(self, schema: Schema) -> nn.Module:

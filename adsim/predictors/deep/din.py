@@ -27,7 +27,6 @@ class Din(DeepLearner):
         Width of the hidden layer of a.
     """
 
-    decay: float = 1e-2
     attention: int = 16
     reads_history = True
 

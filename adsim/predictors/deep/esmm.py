@@ -53,6 +53,7 @@ class Esmm(DeepLearner):
         Whether vectors are shared.
     """
 
+    k: int = 8
     dense_rate: float = 1e-3
     decay: float = 1e-2
     method: str = "entire"

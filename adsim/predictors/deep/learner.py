@@ -45,11 +45,11 @@ class DeepLearner(Learner):
         Rows of a step.
     """
 
-    k: int = 8
+    k: int = 16
     hidden: tuple[int, ...] = (64, 32)
     rate: float = 0.08
     dense_rate: float = 3e-3
-    decay: float = 1e-4
+    decay: float = 0.1
     epochs: int = 8
     batch: int = 1024
 

@@ -35,7 +35,6 @@ class Pooling(DeepLearner):
     The base model of Zhou et al. 2018 (arXiv 1706.06978), see `Din`. For parameters see `DeepLearner`.
     """
 
-    decay: float = 1e-2
     reads_history = True
 
     def body(self, schema: Schema) -> nn.Module:

@@ -27,7 +27,6 @@ class Sdim(DeepLearner):
         Groups of planes: G, and planes of each.
     """
 
-    decay: float = 1e-2
     groups: int = 8
     planes: int = 3
     reads_history = True

@@ -33,7 +33,6 @@ class Tin(DeepLearner):
         Whether weights are the paper's.
     """
 
-    decay: float = 1e-2
     attention: int = 16
     softmax: bool = False
     reads_history = True

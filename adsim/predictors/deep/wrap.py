@@ -39,7 +39,7 @@ def wrap_module(
     output: str = "logit",
     rate: float = 0.08,
     dense_rate: float = 3e-3,
-    decay: float = 1e-4,
+    decay: float = 0.1,
     epochs: int = 8,
     batch: int = 1024,
 ) -> DeepLearner:
