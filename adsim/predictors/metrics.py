@@ -142,7 +142,7 @@ def expected_curse(sigma: float, spread: float, candidates: int, rate: float = 0
     ``1 + (1 - p) sigma^2 e_N / sqrt(sigma^2 + s^2)``, with ``e_N`` the expected maximum of N standard normals: the
     winner's noisy score lies ``e_N`` deviations above the mean, of which the share ``sigma^2 / (sigma^2 + s^2)`` is
     error, and the factor ``1 - p`` turns an error of the logit into a relative one of the rate. Our derivation, to
-    first order: good for N from 5 and sigma up to half of the spread, too low for N = 2 and for sigma near the spread.
+    first order: good for N from 5 and sigma up to half of the spread, too low for N = 2 and for larger sigma.
 
     Parameters
     ----------
