@@ -3,7 +3,7 @@
 import numpy as np
 
 import adsim
-from adsim.experiments.auctiongym_game import Game
+from adsim.experiments.auctiongym.game import Game
 from benchmarks.rivals import ObjectAuction
 from benchmarks.timing import best
 

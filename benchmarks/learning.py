@@ -1,7 +1,7 @@
-"""Markets whose predictors learn while they run, against the same markets with predictions of a prescribed quality."""
+"""Markets whose predictors learn while they run, against the same markets with prescribed errors."""
 
 import adsim
-from adsim.experiments.compare import with_predictor
+from adsim.experiments.comparison.compare import with_predictor
 from benchmarks.timing import best
 
 PREDICTORS = (

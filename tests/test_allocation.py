@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from adsim.errors import AdsimError
-from adsim.experiments import network
-from adsim.experiments.allocation import METRICS, sweep
-from adsim.experiments.allocation_figures import regret
-from adsim.experiments.descent import REFERENCES, Outcome, allocate
-from adsim.experiments.network import Network
+from adsim.experiments.allocation import network
+from adsim.experiments.allocation.allocation import METRICS, sweep
+from adsim.experiments.allocation.descent import REFERENCES, Outcome, allocate
+from adsim.experiments.allocation.figures import regret
+from adsim.experiments.allocation.network import Network
 from adsim.types import Floats
 
 SMALL: dict[str, Any] = {"resources": 4, "choices": 3, "seeds": 3, "horizons": (50, 100, 400)}

@@ -16,17 +16,17 @@ from typer.testing import CliRunner
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError, ScenarioError, UnknownName
-from adsim.experiments import auctiongym_figures
-from adsim.experiments.ad_choice import LearnedChoice, OracleChoice
-from adsim.experiments.auction_regrets import METRICS, Sale
-from adsim.experiments.auctiongym import Study, auctiongym
-from adsim.experiments.auctiongym_game import Game
-from adsim.experiments.doubly_robust_shading import DoublyRobust
-from adsim.experiments.logistic import laplace
-from adsim.experiments.policy_based_shading import PolicyBased
-from adsim.experiments.shading import Feedback
-from adsim.experiments.value_based_shading import GRID, ValueBased
-from adsim.experiments.win_rate import WinRate
+from adsim.experiments.auctiongym import figures as auctiongym_figures
+from adsim.experiments.auctiongym.ad_choice import LearnedChoice, OracleChoice
+from adsim.experiments.auctiongym.auction_regrets import METRICS, Sale
+from adsim.experiments.auctiongym.doubly_robust_shading import DoublyRobust
+from adsim.experiments.auctiongym.game import Game
+from adsim.experiments.auctiongym.logistic import laplace
+from adsim.experiments.auctiongym.policy_based_shading import PolicyBased
+from adsim.experiments.auctiongym.shading import Feedback
+from adsim.experiments.auctiongym.study import Study, auctiongym
+from adsim.experiments.auctiongym.value_based_shading import GRID, ValueBased
+from adsim.experiments.auctiongym.win_rate import WinRate
 
 WORLD = adsim.load_scenario("auctiongym")
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adsim.experiments import best_responses as module
-from adsim.experiments.best_responses import TOLERANCE, best_responses, settle
-from adsim.experiments.calibrate import calibrate
-from adsim.experiments.weighted_optimum import weighted_optimum
-from adsim.experiments.whole_period import WholePeriod
+from adsim.experiments.optimum import best_responses as module
+from adsim.experiments.optimum.best_responses import TOLERANCE, best_responses, settle
+from adsim.experiments.optimum.calibrate import calibrate
+from adsim.experiments.optimum.weighted_optimum import weighted_optimum
+from adsim.experiments.optimum.whole_period import WholePeriod
 from adsim.market.markets import Markets
 from adsim.market.metrics import delivered_value, units_sold
 from adsim.market.reveal import Pairs, true_pairs

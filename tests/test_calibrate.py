@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from adsim.errors import AdsimError
-from adsim.experiments.best_responses import best_responses
-from adsim.experiments.calibrate import Calibration, calibrate
-from adsim.experiments.pacing_equilibrium import first_price_pacing_equilibrium
-from adsim.experiments.weighted_optimum import weighted_optimum
-from adsim.experiments.whole_period import WholePeriod
+from adsim.experiments.equilibrium.pacing_equilibrium import first_price_pacing_equilibrium
+from adsim.experiments.optimum.best_responses import best_responses
+from adsim.experiments.optimum.calibrate import Calibration, calibrate
+from adsim.experiments.optimum.weighted_optimum import weighted_optimum
+from adsim.experiments.optimum.whole_period import WholePeriod
 from adsim.market.market import Market
 from adsim.market.markets import Markets
 from adsim.market.reveal import true_values

@@ -10,9 +10,9 @@ from scipy.optimize import linprog
 
 import adsim
 from adsim.errors import AdsimError
-from adsim.experiments.channel_figures import counter_example
-from adsim.experiments.channels import Bought, KnapsackChannel, MarketChannel
-from adsim.experiments.levers import best_arms, global_optimum, lever_optimum
+from adsim.experiments.channels.channels import Bought, KnapsackChannel, MarketChannel
+from adsim.experiments.channels.figures import counter_example
+from adsim.experiments.channels.levers import best_arms, global_optimum, lever_optimum
 
 NONE = np.zeros(1, np.uint64)
 

@@ -10,10 +10,10 @@ import pytest
 
 import adsim
 from adsim.errors import AdsimError, AgentError, UnknownName
-from adsim.experiments.compare import Comparison, compare
-from adsim.experiments.landscape import landscape
+from adsim.experiments.comparison.compare import Comparison, compare
+from adsim.experiments.comparison.landscape import landscape
+from adsim.experiments.optimum.weighted_optimum import is_quick, weighted_optimum
 from adsim.experiments.statistics import difference, estimate
-from adsim.experiments.weighted_optimum import is_quick, weighted_optimum
 
 SMALL = {"market.opportunities": 4000, "market.ticks": 12}
 FRAMES = ("runs", "campaigns", "table", "differences")
@@ -198,7 +198,7 @@ def test_landscape_takes_who_spends_most() -> None:
 def test_landscape_of_a_large_market_has_fewer_factors(monkeypatch: pytest.MonkeyPatch) -> None:
     market = adsim.Market(small("quickstart"), 1)
     size = market.scenario.size * market.scenario.market.opportunities
-    monkeypatch.setattr("adsim.experiments.landscape.MOST_BIDS", size - 1)
+    monkeypatch.setattr("adsim.experiments.comparison.landscape.MOST_BIDS", size - 1)
     recorded = market.run()
     frame = landscape(market, recorded=recorded)
     np.testing.assert_allclose(frame["factor"], [1 / 8, 8**-0.5, 1, 8**0.5, 8])

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments import conversion_figures
-from adsim.experiments.conversion_study import Conversions, conversions
-from adsim.experiments.delay_study import METHODS, Delays, delays
-from adsim.experiments.prediction import ORACLE, world_of
+from adsim.experiments.prediction import conversion_figures
+from adsim.experiments.prediction.conversion_study import Conversions, conversions
+from adsim.experiments.prediction.delay_study import METHODS, Delays, delays
+from adsim.experiments.prediction.ladder import ORACLE, world_of
 from adsim.market.click_log import draw_log
 from adsim.predictors.metrics import auc, log_loss
 

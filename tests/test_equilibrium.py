@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments import equilibrium_figures
-from adsim.experiments.equilibrium import METRICS, Equilibrium, equilibrium
-from adsim.experiments.pacing_equilibrium import first_price_pacing_equilibrium
+from adsim.experiments.equilibrium import figures as equilibrium_figures
+from adsim.experiments.equilibrium.equilibrium import METRICS, Equilibrium, equilibrium
+from adsim.experiments.equilibrium.pacing_equilibrium import first_price_pacing_equilibrium
 from adsim.experiments.statistics import estimate
 from adsim.market.market import Market
 from adsim.market.markets import Markets

@@ -13,9 +13,9 @@ import adsim
 from adsim.cli.app import app
 from adsim.envs.score import score, violation
 from adsim.errors import AdsimError
-from adsim.experiments import train_figures
-from adsim.experiments.evaluate import coinciding, evaluate
-from adsim.experiments.train import train
+from adsim.experiments.training import figures as train_figures
+from adsim.experiments.training.evaluate import coinciding, evaluate
+from adsim.experiments.training.train import train
 
 TINY = adsim.load_scenario("quickstart").replace({"market.opportunities": 2000, "market.ticks": 8})
 POSTED = adsim.load_scenario("display_rtb").replace({"market.opportunities": 4000, "market.ticks": 6})

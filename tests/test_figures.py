@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 import adsim
 from adsim.drawing import spread
 from adsim.errors import OutputError
-from adsim.experiments import figures, replay_figures
-from adsim.experiments.compare import compare
-from adsim.experiments.landscape import landscape
+from adsim.experiments.comparison import figures
+from adsim.experiments.comparison.compare import compare
+from adsim.experiments.comparison.landscape import landscape
 from adsim.experiments.output import check_folder, save
-from adsim.experiments.replay import Replay, replay
+from adsim.experiments.replay import figures as replay_figures
+from adsim.experiments.replay.replay import Replay, replay
 
 SMALL = {"market.opportunities": 3000, "market.ticks": 8}
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner, Result
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments import frontier_figures
-from adsim.experiments.best_responses import best_responses, settle
-from adsim.experiments.frontier import METRICS, Frontier, delivered, frontier
+from adsim.experiments.frontier import figures as frontier_figures
+from adsim.experiments.frontier.frontier import METRICS, Frontier, delivered, frontier
+from adsim.experiments.optimum.best_responses import best_responses, settle
+from adsim.experiments.optimum.weighted_optimum import weighted_optimum
+from adsim.experiments.optimum.whole_period import WholePeriod
 from adsim.experiments.statistics import difference, estimate
-from adsim.experiments.weighted_optimum import weighted_optimum
-from adsim.experiments.whole_period import WholePeriod
 from adsim.market.markets import Markets
 from adsim.market.reveal import Pairs, true_pairs
 from adsim.market.scenario import Scenario

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from adsim.errors import AdsimError
-from adsim.experiments.hindsight import Optimum, dual_bound, linear_program, optimum
+from adsim.experiments.regret.hindsight import Optimum, dual_bound, linear_program, optimum
 
 INF, NAN = float("inf"), float("nan")
 

@@ -19,8 +19,8 @@ from adsim import registry
 from adsim.envs.impression import ImpressionEnv, ImpressionVectorEnv
 from adsim.envs.score import score
 from adsim.errors import AdsimError, EnvError, LogError, UnknownName
-from adsim.experiments.record import record
-from adsim.experiments.replay import replay
+from adsim.experiments.replay.record import record
+from adsim.experiments.replay.replay import replay
 from adsim.logs import open_log
 from adsim.market.scenario import Scenario
 from adsim.predictors.distortion import Distortion, ErrorModel

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments import incentive_figures
-from adsim.experiments.calibrate import calibrate
-from adsim.experiments.incentives import Incentives, incentives
-from adsim.experiments.misreports import judge, misreport, violation
-from adsim.experiments.own_multiplier import own_multiplier
-from adsim.experiments.whole_period import WholePeriod
+from adsim.experiments.incentives import figures as incentive_figures
+from adsim.experiments.incentives.incentives import Incentives, incentives
+from adsim.experiments.incentives.misreports import judge, misreport, violation
+from adsim.experiments.optimum.calibrate import calibrate
+from adsim.experiments.optimum.own_multiplier import own_multiplier
+from adsim.experiments.optimum.whole_period import WholePeriod
 from adsim.market.markets import Markets
 from adsim.market.reveal import true_values
 from adsim.market.scenario import Scenario

@@ -12,8 +12,8 @@ from small_rows import small_grid, small_rows
 
 import adsim
 from adsim import registry
-from adsim.experiments.allocation import sweep
-from adsim.experiments.descent import REFERENCES
+from adsim.experiments.allocation.allocation import sweep
+from adsim.experiments.allocation.descent import REFERENCES
 
 MECHANISMS = ["first_price", "gsp", "vcg", "lpa", "split"]
 

@@ -11,8 +11,8 @@ from small_learner import AdMean
 import adsim
 from adsim import registry
 from adsim.errors import ScenarioError
-from adsim.experiments.compare import with_predictor
-from adsim.experiments.whole_period import WholePeriod
+from adsim.experiments.comparison.compare import with_predictor
+from adsim.experiments.optimum.whole_period import WholePeriod
 from adsim.market.click_world import ClickWorld
 from adsim.market.feature_supply import FeatureSupply
 from adsim.market.learning import EXPLORED

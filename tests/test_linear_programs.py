@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adsim.errors import AdsimError
-from adsim.experiments.linear_programs import minimise
+from adsim.experiments.optimum.linear_programs import minimise
 
 
 def test_duals_are_what_the_minimum_loses_per_unit_of_limit() -> None:

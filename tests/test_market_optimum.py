@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from adsim.errors import AdsimError
-from adsim.experiments import market_optimum
-from adsim.experiments.market_optimum import liquid_dual, liquid_optimum, liquid_optimum_bound, liquid_optimum_lp
-from adsim.experiments.packing import GAP
+from adsim.experiments.optimum import market_optimum
+from adsim.experiments.optimum.market_optimum import (
+    liquid_dual,
+    liquid_optimum,
+    liquid_optimum_bound,
+    liquid_optimum_lp,
+)
+from adsim.experiments.optimum.packing import GAP
 
 INF, NAN = float("inf"), float("nan")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import adsim
-from adsim.experiments.regret import regret
-from adsim.experiments.weighted_optimum import weighted_optimum
+from adsim.experiments.optimum.weighted_optimum import weighted_optimum
+from adsim.experiments.regret.regret import regret
 from adsim.market.scenario import Scenario
 
 HORIZONS = [400, 800]

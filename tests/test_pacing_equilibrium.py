@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsim.errors import AdsimError
-from adsim.experiments.pacing_equilibrium import PacingEquilibrium, first_price_pacing_equilibrium
+from adsim.experiments.equilibrium.pacing_equilibrium import PacingEquilibrium, first_price_pacing_equilibrium
 
 INF, NAN = float("inf"), float("nan")
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adsim.cli.app import app
-from adsim.experiments.replay import replay
+from adsim.experiments.replay.replay import replay
 
 
 @pytest.fixture

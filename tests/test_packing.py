@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from adsim.experiments.packing import GAP, Packing, pack, pack_bound, packing_dual
+from adsim.experiments.optimum.packing import GAP, Packing, pack, pack_bound, packing_dual
 
 
 @st.composite

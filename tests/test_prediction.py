@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments import prediction, prediction_figures
-from adsim.experiments.prediction import ORACLE, Prediction, predict, world_of
+from adsim.experiments.prediction import figures as prediction_figures
+from adsim.experiments.prediction import ladder as prediction
+from adsim.experiments.prediction.ladder import ORACLE, Prediction, predict, world_of
 from adsim.market.click_log import draw_log
 from adsim.predictors.features import Rows, Schema
 from adsim.predictors.learner import Learner

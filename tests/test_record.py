@@ -7,7 +7,7 @@ import pytest
 
 import adsim
 from adsim.errors import OutputError, ScenarioError
-from adsim.experiments.record import record
+from adsim.experiments.replay.record import record
 from adsim.logs import open_log
 
 SMALL = adsim.load_scenario("display_rtb").replace({"market.opportunities": 20_000})

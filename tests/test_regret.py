@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 import adsim
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments import regret_figures
-from adsim.experiments.regret import METRICS, Regret, regret
+from adsim.experiments.regret import figures as regret_figures
+from adsim.experiments.regret.regret import METRICS, Regret, regret
 from adsim.experiments.statistics import estimate, exponent
 from adsim.market.distributions import Constant, Distribution, LogNormal, Uniform, Values
 from adsim.market.market import Market

@@ -18,7 +18,7 @@ from adsim.agents.base import Agent
 from adsim.agents.ecpc import ExpectedCostPerClick
 from adsim.agents.linear import Linear
 from adsim.errors import AdsimError, AgentError, LogError, UnknownName
-from adsim.experiments.replay import replay
+from adsim.experiments.replay.replay import replay
 from adsim.kernels.replay import replay as kernel
 from adsim.types import Constraints, History, Observation, PublicFacts, Totals
 
@@ -170,7 +170,7 @@ def test_summary_is_plain(log: Path) -> None:
 
 
 def test_bootstrap_covers_the_variance_of_the_sum() -> None:
-    from adsim.experiments.replay import _interval_of_sum
+    from adsim.experiments.replay.replay import _interval_of_sum
 
     counts = np.random.default_rng(3).poisson(2, 400).astype(np.int64)
     low, high = _interval_of_sum(counts, seed=0)

@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from adsim.cli.app import app
 from adsim.errors import AdsimError
-from adsim.experiments.channel_figures import learning
-from adsim.experiments.channel_study import EVEN, FIXED, LEARNER, Study, study
-from adsim.experiments.channels import KnapsackChannel
-from adsim.experiments.levers import global_optimum
-from adsim.experiments.sgd_ucb import arms, period_seeds, sgd_ucb
-from adsim.experiments.splits import play_mixture, play_split
+from adsim.experiments.channels.channel_study import EVEN, FIXED, LEARNER, Study, study
+from adsim.experiments.channels.channels import KnapsackChannel
+from adsim.experiments.channels.figures import learning
+from adsim.experiments.channels.levers import global_optimum
+from adsim.experiments.channels.sgd_ucb import arms, period_seeds, sgd_ucb
+from adsim.experiments.channels.splits import play_mixture, play_split
 
 
 def noisy_channels() -> list[KnapsackChannel]:
@@ -108,7 +108,7 @@ def test_a_mixture_brings_the_average_of_its_parts() -> None:
 
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = play_split(noisy_channels(), [0.2, 0.4], 30, [5, 6])
-    monkeypatch.setattr("adsim.experiments.splits.BATCH", 7)
+    monkeypatch.setattr("adsim.experiments.channels.splits.BATCH", 7)
     for one, two in zip(whole, play_split(noisy_channels(), [0.2, 0.4], 30, [5, 6]), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -205,7 +205,7 @@ SMALL = ("channel_search,channel_display", "--budget", "2", "--periods", "8:20",
 
 
 def test_the_command_saves_tables_a_figure_and_the_scenarios(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adsim.experiments.channel_study.SAMPLES", 20)
+    monkeypatch.setattr("adsim.experiments.channels.channel_study.SAMPLES", 20)
     code, out, _ = adsim_(*SMALL, "--out", str(tmp_path))
     assert code == 0
     assert "sgd_ucb" in out
@@ -218,7 +218,7 @@ def test_the_command_saves_tables_a_figure_and_the_scenarios(tmp_path: Path, mon
 
 
 def test_the_command_prints_json_and_refuses_horizons_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adsim.experiments.channel_study.SAMPLES", 20)
+    monkeypatch.setattr("adsim.experiments.channels.channel_study.SAMPLES", 20)
     code, out, _ = adsim_(*SMALL, "--json")
     assert code == 0
     assert {row["periods"] for row in json.loads(out)["table"]} == {8, 16}

@@ -25,10 +25,11 @@ from adsim.cli.app import app
 from adsim.envs import engine
 from adsim.envs.stable_baselines import SCALING, BiddingVecEnv, worth
 from adsim.errors import AdsimError, EnvError, UnknownName
-from adsim.experiments import models, train_figures
-from adsim.experiments.models import load_model, read_card, save_model
-from adsim.experiments.settings import resolve
-from adsim.experiments.train import Training, TrainingInterrupted, first_market, train
+from adsim.experiments.training import figures as train_figures
+from adsim.experiments.training import models
+from adsim.experiments.training.models import load_model, read_card, save_model
+from adsim.experiments.training.settings import resolve
+from adsim.experiments.training.train import Training, TrainingInterrupted, first_market, train
 from adsim.market.markets import Markets
 from adsim.types import Constraints
 
@@ -218,7 +219,7 @@ def test_resuming_goes_on_from_what_was_saved(
         assert found.model.num_timesteps == first.card.steps
         return found
 
-    monkeypatch.setattr("adsim.experiments.train.load_model", spy)
+    monkeypatch.setattr("adsim.experiments.training.train.load_model", spy)
     before = parameters(first.model)
     second = train(TINY, algorithm, steps=400, resume=True, **options)
     assert equal(loaded[0], before)

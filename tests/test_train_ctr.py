@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from adsim.cli.app import app
 from adsim.errors import AdsimError, LogError
-from adsim.experiments.ctr_training import train_ctr
-from adsim.experiments.log_features import SCHEMA, TAG_BUCKETS, hashed, read_click_rows
+from adsim.experiments.prediction.ctr_training import train_ctr
+from adsim.experiments.prediction.log_features import SCHEMA, TAG_BUCKETS, hashed, read_click_rows
 from adsim.logs import open_log
 from adsim.logs.ipinyou import RAW, STANDARD
 from adsim.predictors.learner import load

@@ -7,8 +7,8 @@ import pytest
 from scipy import optimize
 
 from adsim.errors import AdsimError
-from adsim.experiments import weighted_optimum as module
-from adsim.experiments.weighted_optimum import weighted_optimum
+from adsim.experiments.optimum import weighted_optimum as module
+from adsim.experiments.optimum.weighted_optimum import weighted_optimum
 from adsim.market.market import Market
 from adsim.market.markets import Markets
 from adsim.market.reveal import true_pairs

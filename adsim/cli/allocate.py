@@ -12,7 +12,7 @@ from adsim.cli.saving import save, saved
 from adsim.errors import AdsimError
 
 if TYPE_CHECKING:
-    from adsim.experiments.allocation import Allocation
+    from adsim.experiments.allocation.allocation import Allocation
 
 ROOT = "\N{SQUARE ROOT}T"
 
@@ -35,8 +35,8 @@ def allocate_(
     as_json: Json = False,
 ) -> None:
     """Allocate resources to requests online by dual mirror descent: regret over horizons."""
-    from adsim.experiments import allocation_figures
-    from adsim.experiments.allocation import sweep
+    from adsim.experiments.allocation import figures as allocation_figures
+    from adsim.experiments.allocation.allocation import sweep
 
     folder = checked_folder(out)
     with console.progress("worlds") as progress:

@@ -23,7 +23,7 @@ from adsim.cli.options import (
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.auctiongym import Study
+    from adsim.experiments.auctiongym.study import Study
 
 MONEY = {"welfare": "welfare", "surplus": "surplus", "revenue": "revenue"}
 REGRETS = {
@@ -62,8 +62,8 @@ def auctiongym_(
     as_json: Json = False,
 ) -> None:
     """Advertisers choose ads and shade bids by what they learn: welfare, surplus, revenue and four regrets."""
-    from adsim.experiments import auctiongym_figures
-    from adsim.experiments.auctiongym import auctiongym
+    from adsim.experiments.auctiongym import figures as auctiongym_figures
+    from adsim.experiments.auctiongym.study import auctiongym
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     with console.progress("markets") as progress:

@@ -12,7 +12,7 @@ from adsim.cli.options import Json, Out, Seed, Seeds, checked_folder, horizons, 
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.channel_study import Study
+    from adsim.experiments.channels.channel_study import Study
 
 
 @app.command(name="channels")
@@ -36,9 +36,9 @@ def channels_(
     as_json: Json = False,
 ) -> None:
     """Learn to split a budget over channels (SGD-UCB), against the best split."""
-    from adsim.experiments.channel_figures import learning
-    from adsim.experiments.channel_study import study
-    from adsim.experiments.channels import MarketChannel
+    from adsim.experiments.channels.channel_study import study
+    from adsim.experiments.channels.channels import MarketChannel
+    from adsim.experiments.channels.figures import learning
 
     folder, markets = checked_folder(out), [adsim.load_scenario(name) for name in split(scenarios)]
     with console.progress("periods") as progress:

@@ -24,7 +24,7 @@ from adsim.cli.saving import save, saved
 from adsim.errors import AdsimError
 
 if TYPE_CHECKING:
-    from adsim.experiments.compare import Comparison
+    from adsim.experiments.comparison.compare import Comparison
     from adsim.market.scenario import Scenario
 
 COMPARED = (
@@ -83,8 +83,8 @@ def compare_(
     as_json: Json = False,
 ) -> None:
     """Compare mechanisms, agents or predictors on the same seeds."""
-    from adsim.experiments import figures
-    from adsim.experiments.compare import compare
+    from adsim.experiments.comparison import figures
+    from adsim.experiments.comparison.compare import compare
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     if predictors is not None or vary == "predictor":
@@ -125,8 +125,8 @@ def _compare_predictors(
     as_json: bool,
 ) -> None:
     """What prediction errors change, a table per mechanism."""
-    from adsim.experiments import prediction_error_figures
-    from adsim.experiments.prediction_errors import joined, prediction_errors
+    from adsim.experiments.comparison import prediction_error_figures
+    from adsim.experiments.comparison.prediction_errors import joined, prediction_errors
 
     with console.progress("markets") as progress:
         found = prediction_errors(

@@ -11,7 +11,7 @@ from adsim.cli.options import Changes, Json, Out, Seed, Seeds, Workers, checked_
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.conversion_study import Conversions
+    from adsim.experiments.prediction.conversion_study import Conversions
 
 COLUMNS = {
     "calibration": "calibration",
@@ -38,8 +38,8 @@ def conversions_(
     as_json: Json = False,
 ) -> None:
     """Learn which clicks convert, and test it on all impressions."""
-    from adsim.experiments import conversion_figures
-    from adsim.experiments.conversion_study import METHODS, conversions
+    from adsim.experiments.prediction import conversion_figures
+    from adsim.experiments.prediction.conversion_study import METHODS, conversions
 
     folder, scenario = checked_folder(out), chosen_scenario(world, changes)
     with console.progress("fits") as progress:

@@ -11,7 +11,7 @@ from adsim.cli.options import Changes, Json, Out, Seed, Seeds, Workers, checked_
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.delay_study import Delays
+    from adsim.experiments.prediction.delay_study import Delays
 
 
 @app.command(name="delays")
@@ -30,8 +30,8 @@ def delays_(
     as_json: Json = False,
 ) -> None:
     """Learn conversion rates hour by hour, while conversions are still to come."""
-    from adsim.experiments import conversion_figures
-    from adsim.experiments.delay_study import METHODS, delays
+    from adsim.experiments.prediction import conversion_figures
+    from adsim.experiments.prediction.delay_study import METHODS, delays
 
     folder, scenario = checked_folder(out), chosen_scenario(world, changes)
     with console.progress("streams") as progress:

@@ -23,7 +23,7 @@ from adsim.cli.options import horizons as spans
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.equilibrium import Equilibrium
+    from adsim.experiments.equilibrium.equilibrium import Equilibrium
 
 HEADINGS = {
     "welfare_share": "liquid welfare",
@@ -57,8 +57,8 @@ def equilibrium_(
     as_json: Json = False,
 ) -> None:
     """Let all campaigns adapt at once: where they settle, and what the market loses by it."""
-    from adsim.experiments import equilibrium_figures
-    from adsim.experiments.equilibrium import equilibrium
+    from adsim.experiments.equilibrium import figures as equilibrium_figures
+    from adsim.experiments.equilibrium.equilibrium import equilibrium
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     with console.progress("markets") as progress:

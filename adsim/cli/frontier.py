@@ -23,7 +23,7 @@ from adsim.cli.options import (
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.frontier import Frontier
+    from adsim.experiments.frontier.frontier import Frontier
 
 SHARES = {"objective_share": "objective", "revenue_share": "revenue"}
 MEANS = {"roi_kept": "ROI kept", "stock_use": "stock used", "stock_overshoot": "overshoot", "converged": "converged"}
@@ -48,8 +48,8 @@ def frontier_(
     as_json: Json = False,
 ) -> None:
     """Liquid welfare against user experience: every mechanism at its best, and the optimum."""
-    from adsim.experiments import frontier_figures
-    from adsim.experiments.frontier import frontier
+    from adsim.experiments.frontier import figures as frontier_figures
+    from adsim.experiments.frontier.frontier import frontier
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     with console.progress("markets") as progress:
@@ -103,7 +103,7 @@ def _gap(mean: float, excludes_zero: bool) -> list[str]:
 
 def _rest(found: "Frontier") -> str:
     """How many calibrations are an equilibrium, and how near."""
-    from adsim.experiments.best_responses import TOLERANCE
+    from adsim.experiments.optimum.best_responses import TOLERANCE
 
     runs = found.runs
     failed = runs.loc[~runs["converged"], "mechanism"].value_counts(sort=False)

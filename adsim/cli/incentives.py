@@ -24,7 +24,7 @@ from adsim.cli.options import (
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.incentives import Incentives
+    from adsim.experiments.incentives.incentives import Incentives
 
 OTHERS = {"fixed": "bid on", "adapt": "adapt"}
 
@@ -54,8 +54,8 @@ def incentives_(
     as_json: Json = False,
 ) -> None:
     """Let one campaign misreport its target ROI, stock, budget or value: what it gains, if anything."""
-    from adsim.experiments import incentive_figures
-    from adsim.experiments.incentives import FACTORS, incentives
+    from adsim.experiments.incentives import figures as incentive_figures
+    from adsim.experiments.incentives.incentives import FACTORS, incentives
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     chosen: Any = {"report": report, "others": split(others)}
@@ -107,7 +107,7 @@ def _share(value: float) -> str:
 
 def _notes(found: "Incentives") -> list[str]:
     """Who deviates, what the columns mean."""
-    from adsim.experiments.misreports import TOLERANCE
+    from adsim.experiments.incentives.misreports import TOLERANCE
 
     several = found.runs.groupby("seed")["campaign"].unique().map(tuple).nunique() > 1
     names = "those with the most sales" if several else ", ".join(dict.fromkeys(found.runs["campaign"]))

@@ -21,7 +21,7 @@ from adsim.cli.options import (
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.prediction import Prediction
+    from adsim.experiments.prediction.ladder import Prediction
 
 COLUMNS = {
     "auc": "AUC",
@@ -48,8 +48,8 @@ def predictors_(
     as_json: Json = False,
 ) -> None:
     """Fit click predictors to the log of a world, and test them on what came after."""
-    from adsim.experiments import prediction_figures
-    from adsim.experiments.prediction import predict
+    from adsim.experiments.prediction import figures as prediction_figures
+    from adsim.experiments.prediction.ladder import predict
 
     folder, scenario = checked_folder(out), chosen_scenario(world, changes)
     with console.progress("fits") as progress:

@@ -23,7 +23,7 @@ from adsim.cli.options import horizons as spans
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.regret import Regret
+    from adsim.experiments.regret.regret import Regret
 
 
 @app.command(name="regret")
@@ -43,8 +43,8 @@ def regret_(
     as_json: Json = False,
 ) -> None:
     """Regret of bidders against the best choice in hindsight, and how it grows."""
-    from adsim.experiments import regret_figures
-    from adsim.experiments.regret import regret
+    from adsim.experiments.regret import figures as regret_figures
+    from adsim.experiments.regret.regret import regret
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     with console.progress("auctions") as progress:

@@ -12,7 +12,7 @@ from adsim.cli.options import Changes, Json, Out, ScenarioName, Seed, checked_fo
 from adsim.cli.saving import save, saved
 
 if TYPE_CHECKING:
-    from adsim.experiments.replay import Replay
+    from adsim.experiments.replay.replay import Replay
 
 
 @app.command(name="replay")
@@ -31,8 +31,8 @@ def replay_(
     as_json: Json = False,
 ) -> None:
     """Replay a recorded log: what bidders would have won and paid."""
-    from adsim.experiments import replay_figures
-    from adsim.experiments.replay import replay
+    from adsim.experiments.replay import figures as replay_figures
+    from adsim.experiments.replay.replay import replay
 
     folder = checked_folder(out)
     with console.progress("replays") as progress:
@@ -66,7 +66,7 @@ def record_(
     changes: Changes = [],  # noqa: B006
 ) -> None:
     """Write a scenario's traffic down as a log of click, price and pctr, to be replayed."""
-    from adsim.experiments.record import record
+    from adsim.experiments.replay.record import record
 
     console.show(f"{record(chosen_scenario(scenario, changes), out, seed):,} opportunities recorded in {out}.")
 

@@ -31,7 +31,7 @@ def run(
     """Run one market; with --seeds, several, and take means."""
     import pandas as pd
 
-    from adsim.experiments import compare, figures, landscape
+    from adsim.experiments.comparison import compare, figures, landscape
 
     folder, market = checked_folder(out), chosen_scenario(scenario, changes)
     mechanism = market.auction.mechanism

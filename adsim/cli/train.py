@@ -27,7 +27,7 @@ from adsim.cli.saving import save, saved
 from adsim.errors import AdsimError
 
 if TYPE_CHECKING:
-    from adsim.experiments.evaluate import Evaluation
+    from adsim.experiments.training.evaluate import Evaluation
 
 EVALUATED = ("value", "spend", "conversions", "roi", "violation", "budget_use", "optimum_share")
 
@@ -57,8 +57,8 @@ def train_(
     as_json: Json = False,
 ) -> None:
     """Train a bidder by reinforcement learning, and evaluate it."""
-    from adsim.experiments.evaluate import evaluate
-    from adsim.experiments.train import train
+    from adsim.experiments.training.evaluate import evaluate
+    from adsim.experiments.training.train import train
 
     if seeds < 1:
         raise AdsimError(f"--seeds {seeds}: must be 1 or more.")
@@ -104,8 +104,8 @@ def evaluate_(
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained bidder against the scripted agents, on the same seeds."""
-    from adsim.experiments import models
-    from adsim.experiments.evaluate import evaluate
+    from adsim.experiments.training import models
+    from adsim.experiments.training.evaluate import evaluate
 
     folder = checked_folder(out)
     trained_on = None if scenario else models.read_card(models.find_model(model)).market
@@ -127,7 +127,7 @@ def _judged(
     found: "Evaluation", folder: Path | None, as_json: bool, what: dict[str, Any], trained: dict[str, Any]
 ) -> None:
     """Save and print an evaluation."""
-    from adsim.experiments import train_figures
+    from adsim.experiments.training import figures as train_figures
 
     if folder:
         tables = {name: getattr(found, name) for name in ("runs", "table", "differences")}
@@ -158,7 +158,7 @@ def _evaluation_table(found: "Evaluation") -> Table:
 
 def _evaluation_notes(found: "Evaluation") -> list[str]:
     """What else a reader must know: marks, agents that coincide or were left out."""
-    from adsim.experiments.evaluate import coinciding
+    from adsim.experiments.training.evaluate import coinciding
 
     notes = ["* the interval of the difference excludes 0."] if len(found.bidders) > 1 else []
     notes += [f"{', '.join(group[:-1])} and {group[-1]} coincide on every seed." for group in coinciding(found.runs)]

@@ -12,7 +12,7 @@ from adsim.cli.saving import save, saved
 from adsim.cli.train import trainer
 
 if TYPE_CHECKING:
-    from adsim.experiments.ctr_training import Trained
+    from adsim.experiments.prediction.ctr_training import Trained
 
 COLUMNS = {
     "auc": "AUC",
@@ -38,7 +38,7 @@ def train_ctr_(
     as_json: Json = False,
 ) -> None:
     """Fit click predictors to a log; --out keeps them, and the test log with their predictions, for a replay."""
-    from adsim.experiments.ctr_training import train_ctr
+    from adsim.experiments.prediction.ctr_training import train_ctr
     from adsim.logs import theta
 
     folder = checked_folder(out)

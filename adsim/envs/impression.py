@@ -30,11 +30,12 @@ class ImpressionEnv(LockstepEnv):
     `adsim.envs.score.score`. Episodes end (``terminated``) with the period's last opportunity.
 
     In a scenario's market, drawn from the seed, everything happens as in `adsim.Market` of that seed, for a campaign
-    that bids these prices. On a log the reward is the click, and the rules are those of `adsim.experiments.replay`:
-    an episode is N impressions in the order of the log on a budget of int(cpm * c0 * N); bids are rounded down to
-    whole numbers (one that falls short of k by no more than float32's precision is k, so that k / `max_bid` bids k
-    in float32 too), and one that reaches the market price wins and pays it. The seed chooses among the log's whole
-    episodes; ``reset(options={"episode": k})`` plays number k of `episodes`, be it the shorter last one.
+    that bids these prices. On a log the reward is the click, and the rules are those of
+    `adsim.experiments.replay.replay`: an episode is N impressions in the order of the log on a budget of int(cpm * c0
+    * N); bids are rounded down to whole numbers (one that falls short of k by no more than float32's precision is k,
+    so that k / `max_bid` bids k in float32 too), and one that reaches the market price wins and pays it. The seed
+    chooses among the log's whole episodes; ``reset(options={"episode": k})`` plays number k of `episodes`, be it the
+    shorter last one.
 
     ``info`` holds the ledger since the episode began (`adsim.types.Totals`), ``price`` (what was bid, in money and
     before the budget left bounds it; 0 at first), ``budget_left``, ``stock_left``, ``score`` (the return if the
@@ -62,7 +63,7 @@ class ImpressionEnv(LockstepEnv):
     max_bid : int
         On a log: the highest price.
     info, train, format, clicks : optional
-        On a log: see `adsim.experiments.replay.replay`.
+        On a log: see `adsim.experiments.replay.replay.replay`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """A recorded log as a bidder lives through it: episodes of consecutive impressions, each on the same budget.
 
-The protocol of `adsim.experiments.replay`, from which the last, shorter episode comes too.
+The protocol of `adsim.experiments.replay.replay`, from which the last, shorter episode comes too.
 """
 
 from pathlib import Path

@@ -28,7 +28,7 @@ def compiled_sources(package: Path) -> dict[str, str]:
     Modules that compile, and those that they import, directly or not, for their functions and constants; of others
     the named tuples, since the order of their fields is compiled in.
     """
-    paths = [*package.glob("*.py"), *package.glob("*/*.py")]
+    paths = [path for depth in ("", "*/", "*/*/") for path in package.glob(f"{depth}*.py")]
     names = [".".join(("adsim", *path.relative_to(package).with_suffix("").parts)) for path in paths]
     modules = {
         name.removesuffix(".__init__"): path.read_text("utf-8") for name, path in zip(names, paths, strict=True)

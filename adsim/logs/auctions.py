@@ -50,7 +50,7 @@ def read_auctions(
     format: str | None = None,
     clicks: str | Path | None = None,
 ) -> Replayed:
-    """Read a log; see `adsim.experiments.replay.replay` for the parameters.
+    """Read a log; see `adsim.experiments.replay.replay.replay` for the parameters.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Online allocation of many resources."""

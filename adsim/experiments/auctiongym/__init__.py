@@ -1,0 +1,1 @@
+"""AuctionGym's questions: competition, learned rates, bid shading."""

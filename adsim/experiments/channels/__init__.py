@@ -1,0 +1,1 @@
+"""One budget and one target over several channels."""

@@ -1,0 +1,1 @@
+"""Markets in which everyone adapts."""

@@ -1,0 +1,1 @@
+"""Every mechanism at its best against the optimum."""

@@ -1,0 +1,1 @@
+"""What a campaign gains by misreporting."""

@@ -1,0 +1,1 @@
+"""The best that any allocation, or any constant multiplier, could do."""

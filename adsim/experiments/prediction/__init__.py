@@ -1,0 +1,1 @@
+"""Predictors of clicks and conversions, on worlds and on logs."""

@@ -1,0 +1,1 @@
+"""Regret against the hindsight optimum, over horizons."""

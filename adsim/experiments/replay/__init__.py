@@ -1,0 +1,1 @@
+"""Bidders against a recorded log."""

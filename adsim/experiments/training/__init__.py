@@ -1,0 +1,1 @@
+"""Bidders trained by reinforcement learning, and their evaluation."""
