@@ -18,7 +18,7 @@ from adsim.predictors.features import Ads, Contexts, Field, Schema, make_rows, p
 from adsim.predictors.fm import FactorizationMachine
 from adsim.predictors.ftrl import FollowTheRegularizedLeader
 from adsim.predictors.fwfm import FieldWeightedMachine
-from adsim.predictors.learner import Learner, load
+from adsim.predictors.learner import Learner, load, make
 
 LINEAR = {"crosses": "segment*ad+category*hour+ad*category", "per": "ad", "bits": 14}
 CROSSES = (0, 2), (3, 1), (2, 3)
@@ -331,3 +331,24 @@ def test_impossible_parameters_are_refused_by_name(specification: str, message: 
     name, parameters = registry.parse(specification)
     with pytest.raises(AdsimError, match=message):
         registry.create("predictors", name, parameters).begin(PLAIN)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
+def test_a_file_that_is_cut_short_or_of_something_else_is_refused(tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "model.npz"
+    schema = Schema((Field("hour", 24),), (Field("ad", 2),))
+    make("ftrl").fit(make_rows(schema, [[9, 0], [9, 1]]), [0, 1]).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept if kept >= 1 else kept * len(whole))])
+    with pytest.raises(AdsimError, match="not a predictor that adsim wrote"):
+        load(path)
+    path.write_bytes(b"click price pctr")
+    with pytest.raises(AdsimError, match="not a predictor that adsim wrote"):
+        load(path)
+    with pytest.raises(AdsimError, match="no such file"):
+        load(tmp_path / "none.npz")
+
+
+def test_only_what_learns_is_made() -> None:
+    with pytest.raises(AdsimError, match="noise: does not learn"):
+        make("noise")

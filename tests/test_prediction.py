@@ -59,7 +59,7 @@ def test_a_model_learns_from_the_first_part_is_stopped_by_the_next_and_tested_on
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Recorder.given = []
-    monkeypatch.setattr(prediction, "make_learner", lambda model: Recorder())
+    monkeypatch.setattr(prediction, "make", lambda model: Recorder())
     linear = adsim.load_scenario("click_linear")
     runs = predict(linear, ["recorder"], impressions=2000, seeds=1, first_seed=4).runs
     log, _ = draw_log(world_of(linear, 2000, 4), 2000)

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -139,6 +140,20 @@ class Learner(ABC):
         return self.schema
 
 
+def make(specification: str) -> Learner:
+    """A learner by the name it is registered under, with parameters: ``name:key=value``.
+
+    Raises
+    ------
+    AdsimError
+        When there is none of that name, it does not take a parameter, or does not learn.
+    """
+    made = registry.create("predictors", *registry.parse(specification))
+    if not isinstance(made, Learner):
+        raise AdsimError(f"{specification}: does not learn; take one that does, such as ftrl.")
+    return made
+
+
 def load(path: str | Path) -> Learner:
     """A learner from a file that `Learner.save` wrote.
 
@@ -156,8 +171,8 @@ def load(path: str | Path) -> Learner:
         learner.restore(arrays)
     except FileNotFoundError:
         raise AdsimError(f"{path}: no such file.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AdsimError(f"{path}: not a predictor that adsim wrote ({error}).") from None
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError):
+        raise AdsimError(f"{path}: not a predictor that adsim wrote, or not all of it. Save it again.") from None
     return learner
 
 

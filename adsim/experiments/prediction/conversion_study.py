@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from adsim.errors import AdsimError, UnknownName
-from adsim.experiments.prediction.ladder import FEWEST, ORACLE, SPLIT, make_learner, world_of
+from adsim.experiments.prediction.ladder import FEWEST, ORACLE, SPLIT, world_of
 from adsim.experiments.statistics import difference
 from adsim.experiments.tables import means, records
 from adsim.logs.auctions import check_counts
 from adsim.market.click_log import ClickLog, TrueRates, draw_log
 from adsim.market.scenario import Scenario
+from adsim.predictors.learner import make
 from adsim.predictors.metrics import auc, calibration
 from adsim.types import Floats
 
@@ -107,7 +108,7 @@ def conversions(
     for name in names:
         if name not in METHODS:
             raise UnknownName("method", name, METHODS)
-        make_learner(METHODS[name])
+        make(METHODS[name])
     world_of(scenario, impressions, first_seed)
     cells = [(scenario, name, impressions, seed) for seed in numbers for name in [*names, ORACLE]]
     runs = pd.DataFrame(_run(cells, workers, progress))
@@ -154,7 +155,7 @@ def _predictions(
     if method == ORACLE:
         return truth.ctr[last:].astype(np.float64), truth.cvr[last:]
     known, held_out, test = log.take(slice(first)), log.take(slice(first, last)), log.rows.take(slice(last, None))
-    learner: Any = make_learner(METHODS[method])
+    learner: Any = make(METHODS[method])
     if not METHODS[method].startswith("esmm"):
         clicks = known.take(known.clicks > 0)
         return None, learner.fit(clicks.rows, clicks.conversions, seed=seed).predict_proba(test)

@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from adsim.errors import LogError
-from adsim.experiments.prediction.ladder import make_learner
 from adsim.experiments.prediction.log_features import ClickRows, read_click_rows
 from adsim.experiments.tables import records
-from adsim.predictors.learner import Learner
+from adsim.predictors.learner import Learner, make
 from adsim.predictors.metrics import prediction_row
 
 VALID, TEST = 0.1, 0.2
@@ -70,7 +69,7 @@ def train_ctr(
     AdsimError
         When a model is unknown or does not learn, or a log cannot be read or is too short to be cut.
     """
-    learners = {model: make_learner(model) for model in models}
+    learners = {model: make(model) for model in models}
     known = read_click_rows(log, clicks)
     if test is None:
         cut = int(len(known.rows) * (1 - TEST))

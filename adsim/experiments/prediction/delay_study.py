@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from adsim.errors import AdsimError, UnknownName
-from adsim.experiments.prediction.ladder import FEWEST, make_learner, world_of
+from adsim.experiments.prediction.ladder import FEWEST, world_of
 from adsim.experiments.tables import means, records
 from adsim.logs.auctions import check_counts
 from adsim.market.click_log import draw_log
 from adsim.market.scenario import Scenario
 from adsim.predictors.delayed import Delayed, stream
+from adsim.predictors.learner import make
 from adsim.predictors.metrics import auc, calibration, log_loss
 
 WINDOW = 15.0
@@ -108,7 +109,7 @@ def delays(
     for name in names:
         if name not in METHODS:
             raise UnknownName("method", name, METHODS)
-    make_learner(learner)
+    make(learner)
     days = world_of(scenario, opportunities, first_seed).traffic.days
     if days < 2 * WINDOW:
         raise AdsimError(f"days = {days:g}: conversions count for {WINDOW:g} days, so take twice that at least.")
@@ -141,7 +142,7 @@ def _outcome(
     clicked, late = clicks.time / _DAY, clicks.delay.astype(np.float64) / _DAY
     converted = late <= WINDOW
     rule = METHODS[method]
-    predicted = stream(clicks.rows, clicked, late, rule, lambda: make_learner(learner), step=STEP, seed=seed)
+    predicted = stream(clicks.rows, clicked, late, rule, lambda: make(learner), step=STEP, seed=seed)
     scored = clicked >= WARM_UP * days
     known, guess = converted[scored], predicted[scored]
     row = {

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from adsim import registry
 from adsim.errors import AdsimError
 from adsim.experiments.statistics import difference
 from adsim.experiments.tables import means, records
@@ -19,7 +18,7 @@ from adsim.market.click_log import ClickLog, TrueRates, draw_log
 from adsim.market.click_traffic import ClickTraffic
 from adsim.market.click_world import ClickWorld
 from adsim.market.scenario import Scenario
-from adsim.predictors.learner import Learner
+from adsim.predictors.learner import make
 from adsim.predictors.metrics import auc, prediction_row, reliability
 
 ORACLE = "oracle"
@@ -117,7 +116,7 @@ def predict(
         raise AdsimError("no models: name some, such as ftrl,fm,fwfm.")
     world_of(scenario, impressions, first_seed)
     for model in models:
-        make_learner(model)
+        make(model)
     names, numbers = list(dict.fromkeys(models)), list(range(first_seed, first_seed + seeds))
     cells = [(scenario, model, impressions, seed) for seed in numbers for model in [*names, ORACLE]]
     rows, bins = zip(*_run(cells, workers, progress), strict=True)
@@ -151,20 +150,6 @@ def world_of(scenario: Scenario, opportunities: int, seed: int) -> ClickWorld:
             "click_crosses."
         )
     return ClickWorld(traffic, seed, traffic.ads, opportunities)
-
-
-def make_learner(model: str) -> Learner:
-    """The learner that is named ``name:key=value``.
-
-    Raises
-    ------
-    AdsimError
-        When there is none of that name, or it does not learn.
-    """
-    made = registry.create("predictors", *registry.parse(model))
-    if not isinstance(made, Learner):
-        raise AdsimError(f"{model}: does not learn from a log. The oracle is shown anyway.")
-    return made
 
 
 def _run(
@@ -205,8 +190,8 @@ def _predictions(
     known, held_out, test = log.take(slice(cuts[0])), log.take(slice(*cuts)), log.rows.take(slice(cuts[1], None))
     valid = held_out.rows, held_out.clicks
     few = known.take(slice(_WARM))
-    make_learner(model).fit(few.rows, few.clicks, valid=valid)
-    learner = make_learner(model)
+    make(model).fit(few.rows, few.clicks, valid=valid)
+    learner = make(model)
     start = time.perf_counter()
     learner.fit(known.rows, known.clicks, valid=valid, seed=seed)
     seconds = time.perf_counter() - start
