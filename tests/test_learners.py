@@ -9,7 +9,7 @@ import pytest
 from naive_predictors import NaiveBayes, NaiveFtrl, NaiveMachine, features, probability
 from small_rows import PLAIN, SCHEMA, crossed_rows, small_grid, small_rows
 
-from adsim import registry
+from adsim import predictors, registry
 from adsim.errors import AdsimError
 from adsim.kernels.counter import draw, normal, stream
 from adsim.predictors.bayes import BayesianLogistic
@@ -18,7 +18,7 @@ from adsim.predictors.features import Ads, Contexts, Field, Schema, make_rows, p
 from adsim.predictors.fm import FactorizationMachine
 from adsim.predictors.ftrl import FollowTheRegularizedLeader
 from adsim.predictors.fwfm import FieldWeightedMachine
-from adsim.predictors.learner import Learner, load, make
+from adsim.predictors.learner import Learner, load
 
 LINEAR = {"crosses": "segment*ad+category*hour+ad*category", "per": "ad", "bits": 14}
 CROSSES = (0, 2), (3, 1), (2, 3)
@@ -337,7 +337,7 @@ def test_impossible_parameters_are_refused_by_name(specification: str, message: 
 def test_a_file_that_is_cut_short_or_of_something_else_is_refused(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "model.npz"
     schema = Schema((Field("hour", 24),), (Field("ad", 2),))
-    make("ftrl").fit(make_rows(schema, [[9, 0], [9, 1]]), [0, 1]).save(path)
+    predictors.make("ftrl").fit(make_rows(schema, [[9, 0], [9, 1]]), [0, 1]).save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept if kept >= 1 else kept * len(whole))])
     with pytest.raises(AdsimError, match="not a predictor that adsim wrote"):
@@ -351,4 +351,4 @@ def test_a_file_that_is_cut_short_or_of_something_else_is_refused(tmp_path: Path
 
 def test_only_what_learns_is_made() -> None:
     with pytest.raises(AdsimError, match="noise: does not learn"):
-        make("noise")
+        predictors.make("noise")
