@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
+from adsim.agents.value_table import TableBidder
 from adsim.errors import AdsimError, AgentError
 from adsim.kernels.replay import replay as bid_for
+from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.auctions import MAX_BID, Auctions, budget_of, check_counts, read_auctions
+from adsim.logs.market_price import price_shares
 from adsim.types import Constraints, Hindsight, History, Observation, PublicFacts, Totals
 
 RESAMPLES = 2_000
@@ -122,15 +125,18 @@ def replay(
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
     agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
     names = [(name, parameters) for name, _, parameters in (bidder.partition(":") for bidder in bidders)]
-    auctions, statistics, statistics_from, values_from = read_auctions(
+    auctions, statistics, statistics_from, values_from, prices = read_auctions(
         log, info=info, train=train, format=format, clicks=clicks
     )
+    known = statistics.history
+    if prices and any(isinstance(agent, TableBidder) for agent in agents):
+        known = known._replace(price_share=price_shares(prices, max_bid))
 
     runs: list[Run] = []
     for share in c0:
         budget = budget_of(statistics.cpm, share, episode)
         for name, agent in zip(names, agents, strict=True):
-            won = _play(agent, auctions, budget, rules, statistics.history)
+            won = _play(agent, auctions, budget, rules, known)
             runs.append(Run(float(share), *name, budget, won))
             if progress:
                 progress(len(runs), len(c0) * len(bidders))
@@ -142,7 +148,12 @@ def replay(
         "cost": int(auctions.price.sum()),
         **rules._asdict(),
         "seed": seed,
-        "statistics": {**statistics._asdict(), "cpm": statistics.cpm, **statistics.history._asdict()},
+        "statistics": {
+            **statistics._asdict(),
+            "cpm": statistics.cpm,
+            "average_value": statistics.history.average_value,
+            "cost_per_conversion": statistics.history.cost_per_conversion,
+        },
         "statistics_from": statistics_from,
         "values_from": values_from,
     }
@@ -174,11 +185,21 @@ def _play(agent: Agent, auctions: Auctions, budget: int, rules: Rules, history: 
     for start in range(0, len(auctions.price), rules.episode):
         episode = auctions.part(start, start + rules.episode)
         agent.reset(constraints, market)
+        if isinstance(agent, TableBidder):
+            won.append(_play_priced(agent, episode, budget, rules.episode))
+            continue
         if agent.privileged:
             price = episode.price.astype(float)
             agent.reveal(Hindsight(episode.value, episode.click.astype(float), price, price))
         won.append(_play_episode(agent, episode, budget, cuts, rules.max_bid))
     return np.array(won)
+
+
+def _play_priced(agent: TableBidder, auctions: Auctions, budget: int, episode: int) -> Counts:
+    """Impressions, clicks and cost of one episode, every bid of which follows from the auctions before."""
+    table, worth = agent.table, agent.worth(auctions.value)
+    won = replay_by_table(table.values, table.highest, worth, auctions.price, auctions.click, budget, episode)
+    return np.array(won, np.int64)
 
 
 def _play_episode(agent: Agent, auctions: Auctions, budget: int, cuts: Counts, max_bid: int) -> Counts:
