@@ -87,7 +87,7 @@ def prices_known(history: History | None) -> Floats:
     if history is None or history.price_share is None:
         raise AgentError(
             "a value table needs the market's prices, which are not known here. Replay a log with a training log "
-            "(train=PATH), or with totals that hold price_counter_train (info=PATH)."
+            "(train=PATH), or with totals that hold price_counter_train (info=PATH); bids above 1,000,000 have none."
         )
     return history.price_share
 

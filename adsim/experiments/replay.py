@@ -23,7 +23,6 @@ from adsim.errors import AdsimError, AgentError
 from adsim.kernels.replay import replay as bid_for
 from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.auctions import MAX_BID, Auctions, budget_of, check_counts, read_auctions
-from adsim.logs.market_price import price_shares
 from adsim.types import Constraints, Hindsight, History, Observation, PublicFacts, Totals
 
 RESAMPLES = 2_000
@@ -125,12 +124,8 @@ def replay(
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
     agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
     names = [(name, parameters) for name, _, parameters in (bidder.partition(":") for bidder in bidders)]
-    auctions, statistics, statistics_from, values_from, prices = read_auctions(
-        log, info=info, train=train, format=format, clicks=clicks
-    )
-    known = statistics.history
-    if prices and any(isinstance(agent, TableBidder) for agent in agents):
-        known = known._replace(price_share=price_shares(prices, max_bid))
+    found = read_auctions(log, info=info, train=train, format=format, clicks=clicks)
+    auctions, statistics, known = found.auctions, found.statistics, found.history(max_bid)
 
     runs: list[Run] = []
     for share in c0:
@@ -151,11 +146,11 @@ def replay(
         "statistics": {
             **statistics._asdict(),
             "cpm": statistics.cpm,
-            "average_value": statistics.history.average_value,
-            "cost_per_conversion": statistics.history.cost_per_conversion,
+            "average_value": known.average_value,
+            "cost_per_conversion": known.cost_per_conversion,
         },
-        "statistics_from": statistics_from,
-        "values_from": values_from,
+        "statistics_from": found.statistics_from,
+        "values_from": found.values_from,
     }
     table = _bidder_table(runs, len(bidders), len(auctions.price), seed)
     return Replay(table, _episode_table(runs), _landscape(auctions), facts)

@@ -1,7 +1,7 @@
 """Bids from a value table, and the replay of a log by them: what is left after each auction sets the next bid.
 
 Cai et al., "Real-Time Bidding by Reinforcement Learning in Display Advertising" (WSDM 2017, arXiv 1701.02490). Beyond
-the table the bid is that of the state with the same budget per opportunity in its last row (their mapping of actions).
+the table the bid is that of the state with the same budget per opportunity in its last row, as they map actions.
 """
 
 import numpy as np

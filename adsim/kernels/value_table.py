@@ -5,7 +5,7 @@ m(d) the probability of market price d and v the average value of an opportunity
 
 V(n, b) = V(n-1, b) + sum over d = 0..a of m(d) (v + V(n-1, b-d) - V(n-1, b)),
 
-where a, the best bid at the average value, is the highest whole price not above b at which the bracket is not negative.
+where a, the best bid at the average value, is the highest whole price up to b at which the bracket is not negative.
 V(n, 0) = 0, as in their experiments, though an opportunity of price 0 could be won with nothing.
 
 A tile of budgets shares the loop over prices, so that each addition is a vector's; the sum of one budget still runs

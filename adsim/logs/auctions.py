@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from adsim.errors import AdsimError
 from adsim.logs.base import Impressions, Statistics
-from adsim.logs.market_price import Histogram, counted
+from adsim.logs.market_price import Histogram, counted, price_shares
 from adsim.logs.sniff import open_log
 from adsim.logs.theta import read_info
-from adsim.types import Floats
+from adsim.types import Floats, History
 
 MAX_BID = 300
+HIGHEST_PRICED = 1_000_000
+"""Beyond this highest bid, bidders are told no probabilities of prices."""
 LARGEST = 2**53
 """Budgets stay below: whole numbers that a double holds exactly."""
 
@@ -44,6 +46,11 @@ class Replayed(NamedTuple):
     """"pctr" or "average click rate"."""
     prices: Histogram
     """Market prices where the statistics are from; empty where they don't tell."""
+
+    def history(self, max_bid: int) -> History:
+        """What bidders know: averages and, where there are prices, how probable each is up to the highest bid."""
+        priced = self.prices and max_bid <= HIGHEST_PRICED
+        return self.statistics.history._replace(price_share=price_shares(self.prices, max_bid) if priced else None)
 
 
 def read_auctions(

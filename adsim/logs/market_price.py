@@ -9,27 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from adsim.errors import LogError
 from adsim.logs.base import Impressions
 from adsim.types import Floats
 
 Histogram = Mapping[int, int]
 """How often each market price was seen."""
-HIGHEST = 1_000_000
 
 
 def price_shares(histogram: Histogram, max_bid: int) -> Floats:
     """Probability of each price from 0 to ``max_bid``, shape (max_bid + 1,).
 
     (count + 1) / (all + max_bid + 1): what is missing to 1 are higher prices, that no bid reaches.
-
-    Raises
-    ------
-    LogError
-        When ``max_bid`` is above a million.
     """
-    if max_bid > HIGHEST:
-        raise LogError(f"max_bid = {max_bid}: bids on a price model end at {HIGHEST:,}. Lower max_bid.")
     count = np.zeros(max_bid + 1)
     for price, seen in histogram.items():
         if price <= max_bid:
