@@ -1,6 +1,7 @@
 """The value table and its bidders: published figures digit for digit, a plain twin, and what holds of any table."""
 
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,22 @@ def test_environments_without_a_table_are_refused() -> None:
         TablePolicy(BiddingEnv("quickstart", campaign=0), history)
     with pytest.raises(AgentError, match="unit = 0"):
         TablePolicy(ImpressionEnv(scenario), history, unit=0)
+
+
+def test_linear_is_tuned_on_the_training_log(log: Path, tmp_path: Path) -> None:
+    train = tmp_path / "train"
+    train.write_text("".join(reversed(log.read_text().splitlines(keepends=True))))
+    rules: dict[str, Any] = {"episode": 100, "c0": [0.1, 0.6]}
+    found = replay(log, ["linear", "rlb"], train=train, **rules).bidders.query("bidder == 'linear'")
+    rows = "".join(train.read_text().splitlines(keepends=True)[:1200])
+    (whole := tmp_path / "whole").write_text(rows)
+    info = tmp_path / "info"
+    clicks, prices, _ = zip(*(map(float, row.split()) for row in train.read_text().splitlines()), strict=True)
+    totals = {"imp_train": len(clicks), "clk_train": sum(clicks), "cost_train": sum(prices)}
+    info.write_text(json.dumps(totals))
+    grid = [f"linear:b0={b0}" for b0 in range(5, 301, 5)]
+    for c0, chosen in zip((0.1, 0.6), found["parameters"], strict=True):
+        table = replay(whole, grid, info=info, **rules | {"c0": [c0]}).bidders
+        best = table["parameters"][table["clicks"] == table["clicks"].max()].iloc[-1]
+        assert chosen == best
+    assert found["parameters"].nunique() == 2

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
+from adsim.agents.linear import Linear
 from adsim.agents.value_table import TableBidder
 from adsim.errors import AdsimError, AgentError
+from adsim.experiments.tuning import tuned_b0
 from adsim.kernels.replay import replay as bid_for
 from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.auctions import MAX_BID, Auctions, budget_of, check_counts, read_auctions
@@ -92,7 +94,8 @@ def replay(
     log : str or Path
         A log of any registered format; held in memory, 17 bytes an impression.
     bidders : sequence of str
-        Agents as ``name:key=value``. Where the log has no predicted click rates, all see the average rate.
+        Agents as ``name:key=value``. Where the log has no predicted click rates, all see the average rate. With a
+        training log, ``linear`` alone is tuned on it to each budget, see `adsim.experiments.tuning`.
     info : str or Path, optional
         JSON with cost_train, imp_train and clk_train: cost, impressions and clicks of a training log.
     train : str or Path, optional
@@ -122,17 +125,22 @@ def replay(
         When a setting or a bidder is impossible.
     """
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
-    agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
+    agents = [None if train and bidder == "linear" else _create(bidder) for bidder in bidders]
     names = [(name, parameters) for name, _, parameters in (bidder.partition(":") for bidder in bidders)]
     found = read_auctions(log, info=info, train=train, format=format, clicks=clicks)
     auctions, statistics, known = found.auctions, found.statistics, found.history(max_bid)
+    if train and None in agents:
+        training = read_auctions(train).auctions
 
     runs: list[Run] = []
     for share in c0:
         budget = budget_of(statistics.cpm, share, episode)
-        for name, agent in zip(names, agents, strict=True):
+        for (name, parameters), agent in zip(names, agents, strict=True):
+            if agent is None:
+                b0 = tuned_b0(training, known.average_value, budget, episode, max_bid)
+                agent, parameters = Linear(b0=b0), f"b0={b0}"
             won = _play(agent, auctions, budget, rules, known)
-            runs.append(Run(float(share), *name, budget, won))
+            runs.append(Run(float(share), name, parameters, budget, won))
             if progress:
                 progress(len(runs), len(c0) * len(bidders))
 
@@ -154,6 +162,11 @@ def replay(
     }
     table = _bidder_table(runs, len(bidders), len(auctions.price), seed)
     return Replay(table, _episode_table(runs), _landscape(auctions), facts)
+
+
+def _create(bidder: str) -> Agent:
+    agent: Agent = registry.create("agents", *registry.parse(bidder))
+    return agent
 
 
 def _check(rules: Rules, bidders: Sequence[str], c0: Sequence[float]) -> None:
