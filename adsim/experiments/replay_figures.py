@@ -107,8 +107,8 @@ def advantage(replay: Replay) -> Figure:
         axis.plot(x, share, color=color, marker="o", markersize=6, linewidth=0.8)
         ends.append((float(share[-1]), name, color))
     axis.set_xticks(range(len(budgets)), [budget_label(c0) for c0 in budgets])
-    axis.set(xlim=(-0.4, right := len(budgets) - 0.6), ylabel=fX)
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set(xlim=(-0.4, right := len(budgets) - 0.6), xlabel="budget", ylabel="difference in clicks")
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
     note(figure, "Lines: 95 % intervals of paired differences over episodes.")
     label_ends(axis, right, ends)
     return figure
