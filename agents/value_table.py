@@ -97,9 +97,9 @@ _TABLES: WeakValueDictionary[object, ValueTable] = WeakValueDictionary()
 
 
 class TableBidder(Agent):
-    """Bids up to the price at which winning stops being worth what the money brings later.
+    """RLB: bids up to the price at which winning stops being worth what the money brings later.
 
-    Exact for independent prices and values where all have the average value later; in the paper RLB.
+    Exact for independent prices and values that all have the average value later.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class TableBidder(Agent):
 
 
 class AverageTableBidder(TableBidder):
-    """The same for an opportunity of average value, whatever is predicted: SS-MDP.
+    """SS-MDP: bids from the same table, as if every opportunity had the average value.
 
     As Cai et al. compare it; after Amin et al., "Budget Optimization for Sponsored Search: Censored Learning in MDPs"
     (UAI 2012).

@@ -21,6 +21,7 @@ from adsim.envs.bidding import BiddingEnv
 from adsim.envs.impression import ImpressionEnv, ImpressionVectorEnv
 from adsim.envs.table_policy import TablePolicy
 from adsim.errors import AdsimError, AgentError, EnvError, LogError
+from adsim.experiments import replay_figures
 from adsim.experiments.replay import replay
 from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.market_price import price_shares
@@ -317,7 +318,9 @@ def test_linear_is_tuned_on_the_training_log(log: Path, tmp_path: Path) -> None:
     train = tmp_path / "train"
     train.write_text("".join(reversed(log.read_text().splitlines(keepends=True))))
     rules: dict[str, Any] = {"episode": 100, "c0": [0.1, 0.6]}
-    found = replay(log, ["linear", "rlb"], train=train, **rules).bidders.query("bidder == 'linear'")
+    replayed = replay(log, ["linear", "rlb"], train=train, **rules)
+    assert replay_figures.labels(replayed) == ["linear, tuned", "rlb"]
+    found = replayed.bidders.query("bidder == 'linear'")
     rows = "".join(train.read_text().splitlines(keepends=True)[:1200])
     (whole := tmp_path / "whole").write_text(rows)
     info = tmp_path / "info"
