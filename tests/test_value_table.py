@@ -25,6 +25,7 @@ from adsim.experiments import replay_figures
 from adsim.experiments.replay import replay
 from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.market_price import price_shares
+from adsim.logs.theta import write
 from adsim.types import Constraints, History, PublicFacts
 
 PUBLISHED = [
@@ -333,3 +334,15 @@ def test_linear_is_tuned_on_the_training_log(log: Path, tmp_path: Path) -> None:
         best = table["parameters"][table["clicks"] == table["clicks"].max()].iloc[-1]
         assert chosen == best
     assert found["parameters"].nunique() == 2
+
+
+def test_in_a_stationary_market_rlb_leads_tuned_linear_the_more_the_tighter_the_budget(tmp_path: Path) -> None:
+    for seed, name in enumerate(("train", "test")):
+        rng = np.random.default_rng(seed)
+        pctr = np.minimum(0.1 * rng.lognormal(-0.125, 0.5, 60_000), 1)
+        price = np.rint(rng.lognormal(np.log(50), 1.2, pctr.size)).astype(np.int64)
+        write(tmp_path / name, (rng.random(pctr.size) < pctr).astype(int), price, pctr)
+    found = replay(tmp_path / "test", ["linear", "rlb"], train=tmp_path / "train", episode=200, c0=[1 / 16, 1 / 2])
+    tight, loose = found.bidders.query("bidder == 'rlb'").to_dict("records")
+    assert tight["clicks_difference_low"] > 0
+    assert tight["clicks_difference"] / tight["clicks"] > 2 * loose["clicks_difference"] / loose["clicks"]
