@@ -44,6 +44,8 @@ class History(NamedTuple):
     """Mean predicted value of an opportunity (for a click log: the average CTR)."""
     cost_per_conversion: float
     """Money paid per conversion (for a click log: per click)."""
+    price_share: Floats | None = None
+    """Probability of each whole market price from 0 to the highest bid, (P + 1,); None where it is not known."""
 
 
 class PublicFacts(NamedTuple):

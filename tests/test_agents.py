@@ -291,6 +291,8 @@ NUMBERS = {
     "coupled": ["target_step", "budget_step", "target_start", "stock_step", "unit"],
     "throttling": ["step"],
     "online_lp": [],
+    "rlb": [],
+    "ss_mdp": [],
     "oracle": [],
 }
 """Parameters that are positive."""
@@ -301,6 +303,8 @@ OTHERS = {
     "coupled": {"coupling", "budget_start", "stock_start", "reference", "buffer", "every"},
     "stock_dual": {"update", "start", "every"},
     "throttling": {"every"},
+    "rlb": {"rows"},
+    "ss_mdp": {"rows"},
 }
 """Parameters that may be 0, are counted, or are words."""
 PARAMETERS = [(agent, name) for agent, names in NUMBERS.items() for name in names]
@@ -486,11 +490,11 @@ def bids(agent: Agent, terms: Constraints, seen: list[Observation]) -> Floats:
     return np.array([agent.act(observation) for observation in seen])
 
 
-LIVE = {"online_lp"}
-"""Agents of live markets only."""
+APART = {"online_lp", "rlb", "ss_mdp"}
+"""Agents of live markets only, or of none."""
 
 
-@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE - {"oracle", "throttling"}))
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - APART - {"oracle", "throttling"}))
 def test_a_group_bids_as_its_members_would_alone(name: str) -> None:
     seen = observations(np.random.default_rng(1))
     together = bids(registry.create("agents", name, REQUIRED.get(name, {})), TERMS, seen)
@@ -504,7 +508,7 @@ def test_a_group_bids_as_its_members_would_alone(name: str) -> None:
         np.testing.assert_array_equal(together[:, n], alone[:, 0])
 
 
-@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE))
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - APART))
 def test_a_reset_forgets_the_last_period(name: str) -> None:
     agent = registry.create("agents", name, REQUIRED.get(name, {}))
     terms = Constraints(*(field[:1] for field in TERMS))
@@ -512,7 +516,7 @@ def test_a_reset_forgets_the_last_period(name: str) -> None:
     np.testing.assert_array_equal(bids(agent, terms, seen), bids(agent, terms, seen))
 
 
-@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE))
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - APART))
 def test_an_agent_leaves_its_observation_as_it_was(name: str) -> None:
     agent = registry.create("agents", name, REQUIRED.get(name, {}))
     terms = Constraints(*(field[:1] for field in TERMS))
@@ -522,7 +526,7 @@ def test_an_agent_leaves_its_observation_as_it_was(name: str) -> None:
     assert str(seen) == before
 
 
-@pytest.mark.parametrize("name", sorted(set(NUMBERS) - LIVE - set(REQUIRED) - {"oracle"}))
+@pytest.mark.parametrize("name", sorted(set(NUMBERS) - APART - set(REQUIRED) - {"oracle"}))
 def test_bids_stay_finite_when_money_and_stock_are_gone(name: str) -> None:
     agent = registry.create("agents", name, {})
     nothing = np.zeros(3)

@@ -230,7 +230,7 @@ def test_faults_are_named() -> None:
     with pytest.raises(AdsimError, match="recent = 2"):
         draw_log(world(), 10, recent=2.0)
     linear = adsim.load_scenario("click_linear")
-    with pytest.raises(AdsimError, match=r"traffic.ads = 10: .*20 here"):
+    with pytest.raises(AdsimError, match=r"traffic.ads = 10: fewer than the 20"):
         linear.replace({"traffic.ads": 10})
     with pytest.raises(AdsimError, match="set content_size"):
         linear.replace({"traffic.content": 1.0})

@@ -201,10 +201,15 @@ def test_train_and_evaluate_on_the_command_line(tmp_path: Path) -> None:
     assert "optimum share" in elsewhere.stdout
 
 
+def test_an_algorithm_that_there_is_not_is_named() -> None:
+    failed = adsim_("train", "dqn")
+    assert failed.exit_code == 2
+    assert "No such command 'dqn'" in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "dqn"], "unknown algorithm 'dqn'"),
         (["train", "ppo", "--hyper", "gama=1"], "Did you mean 'gamma'"),
         (["train", "ppo", "--hyper", "gamma"], "--hyper gamma: expected KEY=VALUE"),
         (["train", "ppo", "--seeds", "0"], "--seeds 0"),

@@ -384,7 +384,7 @@ def test_log_numbers_are_those_of_the_replay(log: Path, c0: float) -> None:
     table = replay(log, ["linear:b0=60"], c0=[c0], episode=400).episodes
     env = ImpressionEnv(log=log, c0=c0, episode=400)
     assert env.episodes == len(table) == 6
-    average = env.engine.tape.average
+    average = env.engine.tape.history.average_value
     found = [played(env, k, 60, average) for k in range(6)]
     assert found == table[["impressions", "clicks", "cost"]].to_numpy().tolist()
 
@@ -392,7 +392,7 @@ def test_log_numbers_are_those_of_the_replay(log: Path, c0: float) -> None:
 def test_log_2997_has_the_published_digits() -> None:
     path, info = shared_data("ipinyou-2997/test.theta.txt.gz"), shared_data("ipinyou-2997/info.json")
     env = ImpressionEnv(log=path, info=info)
-    average = env.engine.tape.average
+    average = env.engine.tape.history.average_value
     table = replay(path, ["linear:b0=10"], info=info).episodes
     rows = table[["impressions", "clicks", "cost"]].to_numpy().tolist()
     assert np.sum(rows, axis=0).tolist() == [32208, 71, 203610]

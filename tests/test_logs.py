@@ -282,7 +282,7 @@ def test_blocks_are_refused_for_what_is_complained_of(tmp_path_factory, field: s
 
 def test_info(tmp_path: Path) -> None:
     good = '{"imp_train": 10, "clk_train": 2, "cost_train": 30}'
-    assert read_info(write(tmp_path, good)) == Statistics(10, 2, 30)
+    assert read_info(write(tmp_path, good)) == (Statistics(10, 2, 30), {})
     for text, part in [
         (good.replace("clk_train", "clicks"), "key 'clk_train' is missing"),
         (good.replace("2", '"2"'), "key 'clk_train': expected a positive number, found \"2\""),

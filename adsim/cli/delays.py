@@ -20,7 +20,9 @@ def delays_(
     methods: Annotated[
         str | None, typer.Option(metavar="A,B", help="What is learned when; all ways unless given.")
     ] = None,
-    learner: Annotated[str, typer.Option(metavar="X:KEY=VALUE", help="What learns.")] = "ftrl:history=false",
+    learner: Annotated[
+        str, typer.Option(metavar="X:KEY=VALUE", help="What learns.")
+    ] = "ftrl:history=false:alpha=0.05",
     opportunities: Annotated[int, typer.Option(help="Of the period; some are clicked.")] = 1_000_000,
     seed: Seed = 0,
     seeds: Seeds = 5,

@@ -96,7 +96,8 @@ def _replay_notes(replay: "Replay") -> list[str]:
     notes = []
     if replay.facts["statistics_from"] == "log":
         notes.append(
-            "Budgets and averages are those of the replayed log itself; --info or --train gives earlier ones."
+            "Budgets, averages and market prices are those of the replayed log itself; --info or --train gives "
+            "earlier ones."
         )
     if replay.facts["values_from"] != "pctr":
         notes.append("The log has no pctr: every bidder sees the average click rate.")

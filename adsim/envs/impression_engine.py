@@ -228,7 +228,7 @@ class LogEngine(ImpressionEngine):
             opportunities=tape.episode,
             highest=float(tape.max_bid),
             whole_prices=True,
-            scale=tape.average,
+            scale=tape.history.average_value,
             exposure=1.0,
             reserve=np.float32(0),
             charge_on=EXPOSURE,

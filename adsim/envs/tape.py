@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from adsim.logs.auctions import MAX_BID, Auctions, budget_of, check_counts, read_auctions
 from adsim.logs.base import Impressions
+from adsim.types import History
 
 RULES = ("episode", "c0", "max_bid", "info", "train", "format", "clicks")
 """What `read_tape` takes besides the log."""
@@ -17,8 +18,8 @@ class Tape(NamedTuple):
     """A log of T impressions."""
 
     auctions: Auctions
-    average: float
-    """Average click rate, known to bidders."""
+    history: History
+    """What bidders know: average click rate, and prices where the statistics hold them."""
     budget: int
     """Of an episode, in the unit of the prices."""
     episode: int
@@ -65,6 +66,6 @@ def read_tape(
         When a log or the statistics cannot be used.
     """
     check_counts(episode=episode, max_bid=max_bid)
-    auctions, statistics, *_ = read_auctions(log, **source)
-    budget = budget_of(statistics.cpm, c0, episode)
-    return Tape(auctions, statistics.history.average_value, budget, int(episode), int(max_bid))
+    found = read_auctions(log, **source)
+    budget = budget_of(found.statistics.cpm, c0, episode)
+    return Tape(found.auctions, found.history(int(max_bid)), budget, int(episode), int(max_bid))

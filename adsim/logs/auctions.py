@@ -1,5 +1,6 @@
 """What a bidder meets in a log: its auctions, what it may know of the market, and its budget."""
 
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 
 from adsim.errors import AdsimError
 from adsim.logs.base import Impressions, Statistics
+from adsim.logs.market_price import Histogram, counted, price_shares
 from adsim.logs.sniff import open_log
 from adsim.logs.theta import read_info
-from adsim.types import Floats
+from adsim.types import Floats, History
 
 MAX_BID = 300
+HIGHEST_PRICED = 1_000_000
+"""Beyond this highest bid, bidders are told no probabilities of prices."""
 LARGEST = 2**53
 """Budgets stay below: whole numbers that a double holds exactly."""
 
@@ -40,6 +44,13 @@ class Replayed(NamedTuple):
     """"info", "train" or the "log" itself."""
     values_from: str
     """"pctr" or "average click rate"."""
+    prices: Histogram
+    """Market prices where the statistics are from; empty where they don't tell."""
+
+    def history(self, max_bid: int) -> History:
+        """What bidders know: averages and, where there are prices, how probable each is up to the highest bid."""
+        priced = self.prices and max_bid <= HIGHEST_PRICED
+        return self.statistics.history._replace(price_share=price_shares(self.prices, max_bid) if priced else None)
 
 
 def read_auctions(
@@ -64,19 +75,20 @@ def read_auctions(
     name = "log" if isinstance(log, Impressions) else log
     if not isinstance(log, Impressions):
         log = open_log(log, format, **({} if clicks is None else {"clicks": clicks})).read()
+    prices: Counter[int] = Counter()
     if info is not None:
-        statistics, source = read_info(info), "info"
+        (statistics, prices), source = read_info(info), "info"
     elif train is not None:
-        statistics, source = Statistics.of(open_log(train).impressions(), train), "train"
+        statistics, source = Statistics.of(counted(open_log(train).impressions(), prices), train), "train"
     else:
-        statistics, source = Statistics.of([log], name), "log"
+        statistics, source = Statistics.of(counted([log], prices), name), "log"
     average = statistics.history.average_value
     auctions = Auctions(
         np.ascontiguousarray(np.full(len(log.price), average) if log.pctr is None else log.pctr, np.float64),
         np.ascontiguousarray(log.price, np.int64),
         np.ascontiguousarray(log.click, np.bool_),
     )
-    return Replayed(auctions, statistics, source, "average click rate" if log.pctr is None else "pctr")
+    return Replayed(auctions, statistics, source, "average click rate" if log.pctr is None else "pctr", prices)
 
 
 def check_counts(**counts: int) -> None:

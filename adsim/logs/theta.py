@@ -7,6 +7,7 @@ Display Advertising" (WSDM 2017): separated by spaces or tabs, no header, prices
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,6 +31,7 @@ from adsim.logs.base import (
 
 LAYOUT = Layout(("click", "price", "pctr"), (CLICK, PRICE, PCTR), separator=None, header=False)
 INFO_KEYS = ("imp_train", "clk_train", "cost_train")
+PRICES_KEY = "price_counter_train"
 
 
 class ThetaLog(Log):
@@ -53,13 +55,15 @@ class ThetaLog(Log):
         return read_table(self.path, LAYOUT, LAYOUT.names, block)
 
 
-def read_info(path: str | Path) -> Statistics:
-    """The totals of a training log from the JSON file that comes with such a log.
+def read_info(path: str | Path) -> tuple[Statistics, Counter[int]]:
+    """The totals of a training log, and how often it had each price, from the JSON file that comes with such a log.
+
+    Prices are the list price_counter_train, counts of 0, 1, ...; none are known without it.
 
     Raises
     ------
     LogError
-        When imp_train, clk_train or cost_train is missing or not a positive number.
+        When imp_train, clk_train or cost_train is missing or not a positive number, or the prices are no counts.
     """
     try:
         info = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -69,7 +73,7 @@ def read_info(path: str | Path) -> Statistics:
         raise LogError(f"{path}: not a JSON file ({error}).") from None
     if not isinstance(info, dict):
         raise LogError(f"{path}: expected a JSON object with the keys {', '.join(INFO_KEYS)}.")
-    return Statistics(*(_positive(path, info, key) for key in INFO_KEYS))
+    return Statistics(*(_positive(path, info, key) for key in INFO_KEYS)), _price_counts(path, info)
 
 
 def write(path: Path, click: NDArray[Any], price: NDArray[Any], pctr: NDArray[Any]) -> None:
@@ -97,3 +101,16 @@ def _positive(path: str | Path, info: dict[str, Any], key: str) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
         raise LogError(f"{path}, key '{key}': expected a positive number, found {json.dumps(number)}.")
     return number
+
+
+def _price_counts(path: str | Path, info: dict[str, Any]) -> Counter[int]:
+    counts = info.get(PRICES_KEY, [])
+    if not isinstance(counts, list):
+        raise LogError(f"{path}, key '{PRICES_KEY}': expected a list of counts, found {json.dumps(counts)[:40]}.")
+    for price, count in enumerate(counts):
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**53:
+            raise LogError(
+                f"{path}, key '{PRICES_KEY}', price {price}: expected a whole number of at least 0, "
+                f"found {json.dumps(count)}."
+            )
+    return Counter(dict(enumerate(counts)))

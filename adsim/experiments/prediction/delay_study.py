@@ -71,7 +71,7 @@ def delays(
     scenario: Scenario,
     methods: Sequence[str] = tuple(METHODS),
     *,
-    learner: str = "ftrl:history=false",
+    learner: str = "ftrl:history=false:alpha=0.05",
     opportunities: int = 1_000_000,
     seeds: int = 5,
     first_seed: int = 0,

@@ -1,6 +1,7 @@
 """Figures of log replays: what bidders got, how they spent, and what the log would have sold at other bids."""
 
 from fractions import Fraction
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from adsim.drawing import (
     BLUE,
+    GREEN,
     GREY,
     INK,
+    ORANGE,
+    PURPLE,
     SKY,
     VERMILLION,
     grouped,
@@ -22,10 +26,28 @@ from adsim.drawing import (
 )
 from adsim.experiments.replay.replay import Replay
 
+COLORS = BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY
+
 
 def of_replay(replay: Replay) -> dict[str, Figure]:
     """All figures of a replay, by name."""
-    return {"clicks": clicks(replay), "spending": spending(replay), "prices": prices(replay)}
+    drawn = {"clicks": clicks(replay), "spending": spending(replay), "prices": prices(replay)}
+    first = replay.bidders.groupby("c0")["clicks"].first()
+    if len(first) > 1 and len(replay.bidders) > len(first) and (first > 0).all():
+        drawn["advantage"] = advantage(replay)
+    return drawn
+
+
+def labels(replay: Replay) -> list[str]:
+    """The bidders of every budget, without parameters where these differ between budgets."""
+    rows, bidders = replay.bidders, len(replay.bidders) // replay.bidders["c0"].nunique()
+    found = []
+    for place in range(bidders):
+        mine = rows.iloc[place::bidders]
+        parameters = mine["parameters"].unique()
+        name = mine["bidder"].iloc[0]
+        found.append(bidder_label(name, parameters[0]) if len(parameters) == 1 else f"{name}, tuned")
+    return found
 
 
 def bidder_label(bidder: str, parameters: str) -> str:
@@ -55,8 +77,7 @@ def clicks(replay: Replay) -> Figure:
             axis.annotate(
                 number(row["clicks"]), (row["clicks"], place), (0, 8), textcoords="offset points", ha="center"
             )
-        labels = [bidder_label(*pair) for pair in zip(table["bidder"], table["parameters"], strict=True)]
-        axis.set_yticks(range(bidders), labels)
+        axis.set_yticks(range(bidders), labels(replay))
         axis.set_ylim(bidders - 0.5, -0.7)
         axis.set_xlim(0, 1.08 * max(1, np.nanmax(table[["clicks", "clicks_high"]])))
         axis.grid(axis="y", visible=False)
@@ -64,6 +85,32 @@ def clicks(replay: Replay) -> Figure:
         axis.set_xlabel("clicks")
         grouped(axis.xaxis)
     note(figure, "Lines: 95 % intervals over episodes.")
+    return figure
+
+
+@styled
+def advantage(replay: Replay) -> Figure:
+    """Clicks of each bidder beyond those of the first, over budgets: paired differences with 95 % intervals."""
+    first, *others = labels(replay)
+    budgets, rows = replay.bidders["c0"].drop_duplicates().tolist(), replay.bidders
+    title = f"Clicks beyond those of {first}, on the same budgets"
+    figure, ((axis,),) = panels(title, (2.5 + 1.3 * len(budgets), 4.8))
+    clicks = rows["clicks"].iloc[:: len(others) + 1].to_numpy()
+    axis.axhline(0, color=GREY, linewidth=1.4)
+    ends = []
+    for place, (name, color) in enumerate(zip(others, cycle(COLORS), strict=False), 1):
+        mine = rows.iloc[place :: len(others) + 1]
+        columns = ("clicks_difference", "clicks_difference_low", "clicks_difference_high")
+        share, low, high = (mine[column].to_numpy() / clicks for column in columns)
+        x = np.arange(len(budgets)) + 0.12 * (place - (len(others) + 1) / 2)
+        axis.vlines(x, low, high, color=color)
+        axis.plot(x, share, color=color, marker="o", markersize=6, linewidth=0.8)
+        ends.append((float(share[-1]), name, color))
+    axis.set_xticks(range(len(budgets)), [budget_label(c0) for c0 in budgets])
+    axis.set(xlim=(-0.4, right := len(budgets) - 0.6), xlabel="budget", ylabel="difference in clicks")
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    note(figure, "Lines: 95 % intervals of paired differences over episodes.")
+    label_ends(axis, right, ends)
     return figure
 
 

@@ -18,8 +18,12 @@ from numpy.typing import NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
+from adsim.agents.linear import Linear
+from adsim.agents.value_table import TableBidder
 from adsim.errors import AdsimError, AgentError
+from adsim.experiments.replay.tuning import tuned_b0
 from adsim.kernels.replay import replay as bid_for
+from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.auctions import MAX_BID, Auctions, budget_of, check_counts, read_auctions
 from adsim.types import Constraints, Hindsight, History, Observation, PublicFacts, Totals
 
@@ -90,7 +94,8 @@ def replay(
     log : str or Path
         A log of any registered format; held in memory, 17 bytes an impression.
     bidders : sequence of str
-        Agents as ``name:key=value``. Where the log has no predicted click rates, all see the average rate.
+        Agents as ``name:key=value``. Where the log has no predicted click rates, all see the average rate. With a
+        training log, ``linear`` alone is tuned on it to each budget, see `adsim.experiments.replay.tuning`.
     info : str or Path, optional
         JSON with cost_train, imp_train and clk_train: cost, impressions and clicks of a training log.
     train : str or Path, optional
@@ -120,18 +125,22 @@ def replay(
         When a setting or a bidder is impossible.
     """
     _check(rules := Rules(episode, ticks, max_bid), bidders, c0)
-    agents = [registry.create("agents", *registry.parse(bidder)) for bidder in bidders]
+    agents = [None if train and bidder == "linear" else _create(bidder) for bidder in bidders]
     names = [(name, parameters) for name, _, parameters in (bidder.partition(":") for bidder in bidders)]
-    auctions, statistics, statistics_from, values_from = read_auctions(
-        log, info=info, train=train, format=format, clicks=clicks
-    )
+    found = read_auctions(log, info=info, train=train, format=format, clicks=clicks)
+    auctions, statistics, known = found.auctions, found.statistics, found.history(max_bid)
+    if train and None in agents:
+        training = read_auctions(train).auctions
 
     runs: list[Run] = []
     for share in c0:
         budget = budget_of(statistics.cpm, share, episode)
-        for name, agent in zip(names, agents, strict=True):
-            won = _play(agent, auctions, budget, rules, statistics.history)
-            runs.append(Run(float(share), *name, budget, won))
+        for (name, parameters), agent in zip(names, agents, strict=True):
+            if agent is None:
+                b0 = tuned_b0(training, known.average_value, budget, episode, max_bid)
+                agent, parameters = Linear(b0=b0), f"b0={b0}"
+            won = _play(agent, auctions, budget, rules, known)
+            runs.append(Run(float(share), name, parameters, budget, won))
             if progress:
                 progress(len(runs), len(c0) * len(bidders))
 
@@ -142,12 +151,22 @@ def replay(
         "cost": int(auctions.price.sum()),
         **rules._asdict(),
         "seed": seed,
-        "statistics": {**statistics._asdict(), "cpm": statistics.cpm, **statistics.history._asdict()},
-        "statistics_from": statistics_from,
-        "values_from": values_from,
+        "statistics": {
+            **statistics._asdict(),
+            "cpm": statistics.cpm,
+            "average_value": known.average_value,
+            "cost_per_conversion": known.cost_per_conversion,
+        },
+        "statistics_from": found.statistics_from,
+        "values_from": found.values_from,
     }
     table = _bidder_table(runs, len(bidders), len(auctions.price), seed)
     return Replay(table, _episode_table(runs), _landscape(auctions), facts)
+
+
+def _create(bidder: str) -> Agent:
+    agent: Agent = registry.create("agents", *registry.parse(bidder))
+    return agent
 
 
 def _check(rules: Rules, bidders: Sequence[str], c0: Sequence[float]) -> None:
@@ -174,11 +193,21 @@ def _play(agent: Agent, auctions: Auctions, budget: int, rules: Rules, history: 
     for start in range(0, len(auctions.price), rules.episode):
         episode = auctions.part(start, start + rules.episode)
         agent.reset(constraints, market)
+        if isinstance(agent, TableBidder):
+            won.append(_play_priced(agent, episode, budget, rules.episode))
+            continue
         if agent.privileged:
             price = episode.price.astype(float)
             agent.reveal(Hindsight(episode.value, episode.click.astype(float), price, price))
         won.append(_play_episode(agent, episode, budget, cuts, rules.max_bid))
     return np.array(won)
+
+
+def _play_priced(agent: TableBidder, auctions: Auctions, budget: int, episode: int) -> Counts:
+    """Impressions, clicks and cost of one episode, every bid of which follows from the auctions before."""
+    table, worth = agent.table, agent.worth(auctions.value)
+    won = replay_by_table(table.values, table.highest, worth, auctions.price, auctions.click, budget, episode)
+    return np.array(won, np.int64)
 
 
 def _play_episode(agent: Agent, auctions: Auctions, budget: int, cuts: Counts, max_bid: int) -> Counts:
