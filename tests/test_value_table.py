@@ -21,7 +21,7 @@ from adsim.envs.bidding import BiddingEnv
 from adsim.envs.impression import ImpressionEnv, ImpressionVectorEnv
 from adsim.envs.table_policy import TablePolicy
 from adsim.errors import AdsimError, AgentError, EnvError, LogError
-from adsim.experiments import replay_figures
+from adsim.experiments.replay import figures as replay_figures
 from adsim.experiments.replay.replay import replay
 from adsim.kernels.table_bids import replay_by_table
 from adsim.logs.market_price import price_shares
