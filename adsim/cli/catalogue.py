@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 import adsim
@@ -56,5 +57,5 @@ def _catalogue_table(kind: str, entries: Mapping[str, Mapping[str, Any]]) -> Tab
     table.columns[-1].no_wrap = False
     for name, entry in entries.items():
         parameters = " ".join(f"{key}={value}" for key, value in entry.get("parameters", {}).items())
-        table.add_row(name, *([parameters] if configurable else []), entry["summary"])
+        table.add_row(*map(escape, [name, *([parameters] if configurable else []), entry["summary"]]))
     return table

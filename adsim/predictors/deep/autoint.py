@@ -16,7 +16,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class AutoInt(DeepLearner):
-    """logit = linear + w . [layers of attention over e] + MLP([e, numbers]).
+    """Self-attention among fields.
+
+    logit = linear + w . [layers of attention over e] + MLP([e, numbers]).
 
     A layer maps the vectors e_f of fields: per head, alpha_fg = softmax_g(<Q e_f, K e_g> / sqrt d), and then
     ReLU([sum_g alpha_fg V e_g of all heads] + R e_f).

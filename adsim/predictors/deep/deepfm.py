@@ -13,7 +13,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class DeepFM(DeepLearner):
-    """logit = linear + sum_{f<g} <e_f, e_g> + MLP([e, numbers]), e_f being the vector of field f.
+    """A factorization machine and a perceptron on the same vectors.
+
+    logit = linear + sum_{f<g} <e_f, e_g> + MLP([e, numbers]), e_f being the vector of field f.
 
     Guo, Tang, Ye, Li & He 2017, "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction" (arXiv
     1703.04247). For parameters see `DeepLearner`.

@@ -13,7 +13,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class Dien(DeepLearner):
-    """logit = linear + MLP([e, numbers, u, t]), u the last state of two recurrent layers, the oldest entry first.
+    """Interests that evolve: a recurrent layer over the history, and one that attends to the ad.
+
+    logit = linear + MLP([e, numbers, u, t]), u the last state of two recurrent layers, the oldest entry first.
 
     s_l = GRU(s_{l-1}, h_l); alpha_l = softmax_l(s_l' W t); AUGRU: u_l = (1 - alpha_l z_l) u_{l-1} + alpha_l z_l c_l,
     with the update gate z_l = sigmoid(W_z s_l + U_z u_{l-1}), r_l = sigmoid(W_r s_l + U_r u_{l-1}) and c_l =

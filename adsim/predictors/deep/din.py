@@ -14,7 +14,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class Din(DeepLearner):
-    """logit = linear + MLP([e, numbers, u, t]), u = sum_l a([t, h_l, t - h_l, t * h_l]) h_l.
+    """Attention to the ad: each behaviour weighs as it suits the target.
+
+    logit = linear + MLP([e, numbers, u, t]), u = sum_l a([t, h_l, t - h_l, t * h_l]) h_l.
 
     Weights a, a small perceptron, are not normalised: how often matters. Order and age do not.
 

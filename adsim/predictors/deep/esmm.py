@@ -23,7 +23,10 @@ LEAST = 0.01
 
 
 class Rates(NamedTuple):
-    """Predicted rates, (n,) each."""
+    """Conversion rates of clicks, learned over all impressions.
+
+    Predicted rates, (n,) each.
+    """
 
     click: Floats
     conversion: Floats

@@ -15,7 +15,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class FinalMLP(DeepLearner):
-    """logit = linear + w_1 . h_1 + w_2 . h_2 + sum_j h_1j' W_j h_2j, j running over heads, parts of h_1 and h_2.
+    """Two gated perceptrons, of the context and of the ad, fused by a bilinear form.
+
+    logit = linear + w_1 . h_1 + w_2 . h_2 + sum_j h_1j' W_j h_2j, j running over heads, parts of h_1 and h_2.
 
     h_s = MLP_s(x * 2 sigmoid(MLP(z_s))): x holds the vectors of fields side by side, and numbers; z_1 those of the
     context alone, z_2 those of the ad.

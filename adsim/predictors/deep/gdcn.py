@@ -14,7 +14,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class GDCN(DeepLearner):
-    """logit = linear + w . [x_c, MLP(x_0)], x_{i+1} = x_0 * (W_i x_i + b_i) * sigmoid(G_i x_i) + x_i, i < c.
+    """Gated crosses of the input with itself, and a perceptron.
+
+    logit = linear + w . [x_c, MLP(x_0)], x_{i+1} = x_0 * (W_i x_i + b_i) * sigmoid(G_i x_i) + x_i, i < c.
 
     x_0 holds the vectors of fields side by side, and numbers.
 

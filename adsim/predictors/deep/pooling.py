@@ -30,7 +30,9 @@ class Interest(nn.Module):
 
 @dataclass(eq=False)
 class Pooling(DeepLearner):
-    """logit = linear + MLP([e, numbers, u, t]), u = mean_l h_l: the same whatever ad is shown.
+    """The mean of the history whatever ad is shown: what attention is measured against.
+
+    logit = linear + MLP([e, numbers, u, t]), u = mean_l h_l: the same whatever ad is shown.
 
     The base model of Zhou et al. 2018 (arXiv 1706.06978), see `Din`. For parameters see `DeepLearner`.
     """

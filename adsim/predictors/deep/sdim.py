@@ -13,7 +13,9 @@ from adsim.predictors.features import Schema
 
 @dataclass(eq=False)
 class Sdim(DeepLearner):
-    """logit = linear + MLP([e, numbers, u, t]), u = 1/G sum_g sum_l 1[signs of R_g h_l = signs of R_g t] h_l.
+    """Behaviours that fall on the ad's side of random planes.
+
+    logit = linear + MLP([e, numbers, u, t]), u = 1/G sum_g sum_l 1[signs of R_g h_l = signs of R_g t] h_l.
 
     R_g, g < G, are groups of random planes, fixed for good: entries like the target fall on its side of them. Sums
     are not normalised: how often matters.

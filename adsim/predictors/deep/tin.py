@@ -17,7 +17,9 @@ BUCKETS = 20
 
 @dataclass(eq=False)
 class Tin(DeepLearner):
-    """logit = linear + MLP([e, numbers, u, t]), u = sum_l alpha_l (h~_l * t~).
+    """Behaviours times the ad, weighed by both and by when they were.
+
+    logit = linear + MLP([e, numbers, u, t]), u = sum_l alpha_l (h~_l * t~).
 
     h~_l = h_l + p_l + b_l, t~ = t + p_0, with vectors p of positions and b of ages; alpha_l = a([t~, h~_l,
     t~ * h~_l]) from a small perceptron, or softmax_l(<h~_l, t~> / sqrt k) as in the paper.
