@@ -23,10 +23,7 @@ LEAST = 0.01
 
 
 class Rates(NamedTuple):
-    """Conversion rates of clicks, learned over all impressions.
-
-    Predicted rates, (n,) each.
-    """
+    """Predicted rates, (n,) each."""
 
     click: Floats
     conversion: Floats
@@ -35,7 +32,9 @@ class Rates(NamedTuple):
 
 @dataclass(eq=False)
 class Esmm(DeepLearner):
-    """pCTCVR = pCTR pCVR over all impressions, two perceptrons on vectors that they share.
+    """Conversion rates of clicks, learned over all impressions.
+
+    pCTCVR = pCTR pCVR over all impressions, two perceptrons on vectors that they share.
 
     Loss of an impression: BCE(click, pCTR) + BCE(click * conversion, pCTR pCVR). No loss has pCVR on clicks alone, so
     none has their selection; clicks, which are many, learn the vectors. Where an unseen trait drives both clicks and
