@@ -115,7 +115,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "few impressions": ({"impressions": 10}, "impressions = 10: must be 1,000 at least"),
     "no models": ({"models": []}, "no models"),
     "unknown model": ({"models": ["ftlr"]}, "Did you mean 'ftrl'"),
-    "no learner": ({"models": ["noise:ctr_error=0.1"]}, "does not learn from a log"),
+    "no learner": ({"models": ["noise:ctr_error=0.1"]}, "does not learn"),
     "no seeds": ({"seeds": 0}, "seeds = 0"),
 }
 
