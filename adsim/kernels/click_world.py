@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adsim.kernels.counter import draw, normal, stream, uniform
 from adsim.kernels.elementary import exp, log, sigmoid
-from adsim.kernels.jit import jit
+from adsim.kernels.jit import inline, jit
 
 Singles = NDArray[np.float32]
 Shorts = NDArray[np.int16]
@@ -91,7 +91,7 @@ class Room(NamedTuple):
     """(C,)"""
 
 
-@jit
+@inline
 def draw_fields(world, opportunity, ids):
     """Fields of the context; a user's segment is always the same."""
     word = draw(world.keys[CONTEXT], np.uint64(opportunity))
@@ -103,7 +103,7 @@ def draw_fields(world, opportunity, ids):
     ids[HOUR] = np.int64(np.floor((np.float64(opportunity) + 0.5) * world.hours)) % 24
 
 
-@jit
+@inline
 def draw_history(world, opportunity, user, history, age):
     """Categories that the user looked at, the latest first, and the hours since; -1 and 0 where there are no more."""
     length, count = history.size, np.uint64(world.categories)
@@ -126,7 +126,7 @@ def draw_history(world, opportunity, user, history, age):
         _follow_interest(world, origin, history, seen)
 
 
-@jit
+@inline
 def _follow_interest(world, origin, history, seen):
     """Overwrite the categories by what a moving interest emits, from the oldest on."""
     count, interest = np.uint64(world.categories), np.int32(0)
@@ -148,7 +148,7 @@ def draw_contexts(world, first, ids, history, age):
         draw_history(world, first + t, ids[t, USER], history[t], age[t])
 
 
-@jit
+@inline
 def score_interests(world, history, age, score, belief):
     """Effect of a history on the click logit of ads of each category.
 
@@ -177,7 +177,7 @@ def score_interests(world, history, age, score, belief):
             score[c] += world.evolving * belief[c]
 
 
-@jit
+@inline
 def _filter(world, history, belief):
     """Probability of each present interest given the history; it sums to 1 at each step, and so needs no summing."""
     size = belief.size
@@ -195,7 +195,7 @@ def _filter(world, history, belief):
             belief[seen] += stay * shown
 
 
-@jit
+@inline
 def _prepare(world, opportunity, room):
     """Draw an opportunity, score its interests; returns its rows of the tables, and its hidden intent."""
     ids = room.ids
@@ -219,7 +219,7 @@ def _prepare(world, opportunity, room):
     )
 
 
-@jit
+@inline
 def _add(base, a, b, c, d, e):
     """A logit, always summed in the same order."""
     return ((((base + a) + b) + c) + d) + e

@@ -15,7 +15,7 @@ from adsim.market.world import Laid
 from adsim.predictors.features import Ads
 from adsim.types import Floats
 
-CHUNK = 1024
+CHUNK = 4096
 """Opportunities that are predicted at once."""
 
 
@@ -52,6 +52,7 @@ class FeatureSupply:
         width = self.width if self._learns else 0
         self.shown = np.full((len(seeds), width, len(scenario.auction.slot_exposure)), -1, np.int32)
         """See `Accounts.shown`; (E, W, K)."""
+        self._room = np.empty((5 if self._learns else 2) * size * min(CHUNK, self.width), np.float32)
         self.learning: list[Learning] = []
         self._taught = True
 
@@ -88,7 +89,8 @@ class FeatureSupply:
     def _lay(self, e: int, start: int, count: int, column: int) -> None:
         """A chunk of one market: whole rows are filled, then copied, so that kernels see contiguous arrays."""
         world, columns = self.worlds[e], slice(column, column + count)
-        rows = np.empty((5 if self._learns else 2, self._scenario.size, count), np.float32)
+        shape = 5 if self._learns else 2, self._scenario.size, count
+        rows = self._room[: np.prod(shape)].reshape(shape)
         world.true_rates(start, count, rows[0], rows[1])
         if self._learns:
             self.learning[e].predict(self._contexts[e].take(columns), start, *rows[2:])
