@@ -14,7 +14,7 @@ PREDICTORS = (
     "fm",
     "fwfm",
 )
-OPPORTUNITIES = 100_000
+OPPORTUNITIES = 400_000
 HEADER = ["predictor", "campaigns", "M auctions/s", "ns/auction", "takes"]
 
 
