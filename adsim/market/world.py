@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adsim.kernels import catalogue, traffic
 from adsim.kernels.counter import stream
-from adsim.kernels.jit import inline
+from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import CONVERSION
 
 CONTEXTUAL, INDEPENDENT, LAID, CATALOGUE = range(4)
@@ -202,9 +202,11 @@ def _draw(world, truth, scratch, candidates, first, count, width):
     if world.source == CONTEXTUAL:
         _contextual(world, truth, scratch, candidates.experience, first, count, width)
     elif world.source == LAID:
-        _take(world, truth, scratch, candidates.quality, first, width)
+        _take(world.laid, first, truth.ctr, truth.cvr, scratch.pctr, scratch.pcvr, candidates.quality, width)
+        if world.phases.value.size > 0:
+            traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
     elif world.source == CATALOGUE:
-        _catalogue(world, truth, scratch, first, count, width)
+        _catalogue(world.keys, world.value, world.catalogue, truth.ctr, truth.amount, scratch, first, width)
     else:
         kind, a, b = world.amounts
         traffic.independent_amounts(
@@ -275,32 +277,30 @@ def _contextual(world, truth, scratch, experience, first, count, width):
         traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
 
 
-@inline
-def _take(world, truth, scratch, quality, first, width):
+@jit
+def _take(laid, first, ctr, cvr, pctr, pcvr, quality, width):
     """A tile of traffic that was laid out ahead."""
-    laid, column = world.laid, first - world.laid.first[0]
-    traffic.take_columns(laid.ctr, column, truth.ctr, width)
-    traffic.take_columns(laid.cvr, column, truth.cvr, width)
-    traffic.take_columns(laid.pctr, column, scratch.pctr, width)
-    traffic.take_columns(laid.pcvr, column, scratch.pcvr, width)
+    column = first - laid.first[0]
+    traffic.take_columns(laid.ctr, column, ctr, width)
+    traffic.take_columns(laid.cvr, column, cvr, width)
+    traffic.take_columns(laid.pctr, column, pctr, width)
+    traffic.take_columns(laid.pcvr, column, pcvr, width)
     traffic.take_columns(laid.quality, column, quality, width)
-    if world.phases.value.size > 0:
-        traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
 
 
-@inline
-def _catalogue(world, truth, scratch, first, count, width):
+@jit
+def _catalogue(keys, value, ads, ctr, amount, scratch, first, width):
     """A campaign that takes no part has an amount of 0, and `adsim.market.markets.LEAST_BID` is more."""
-    ads, key, left = world.catalogue, world.keys[AMOUNT], scratch.basket
-    catalogue.draw_features(world.keys[CONTEXT], first, ads.spread, scratch.context, width)
+    key, left = keys[AMOUNT], scratch.basket
+    catalogue.draw_features(keys[CONTEXT], first, ads.spread, scratch.context, width)
     for t in range(width):
         left[t] = ads.seats
     cost, kept = scratch.normals[0], scratch.normals[1]
-    for n in range(count):
-        ctr, amount, here = truth.ctr[n], truth.amount[n], truth.amount[n]
-        catalogue.take_part(stream(key, n), first, count - n, left, here, width)
-        catalogue.best_ad(ads.slope[n], ads.bias[n], ads.inverse[n], scratch.context, cost, kept, ctr, width)
-        catalogue.rate_and_amount(world.value[n], cost, kept, here, ctr, amount, width)
+    for n in range(value.size):
+        here = amount[n]
+        catalogue.take_part(stream(key, n), first, value.size - n, left, here, width)
+        catalogue.best_ad(ads.slope[n], ads.bias[n], ads.inverse[n], scratch.context, cost, kept, ctr[n], width)
+        catalogue.rate_and_amount(value[n], cost, kept, here, ctr[n], amount[n], width)
         scratch.bound[n] = 0
         for i in range(ads.inverse.shape[1]):
-            scratch.bound[n] = max(scratch.bound[n], world.value[n] / ads.inverse[n, i])
+            scratch.bound[n] = max(scratch.bound[n], value[n] / ads.inverse[n, i])
