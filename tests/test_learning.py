@@ -274,6 +274,7 @@ def test_oracle_and_distortion_need_no_learning_in_a_world_with_features() -> No
         ({"traffic": {"ads": 3}}, "fewer than the 5 campaigns"),
         ({"learning": {"conversion": "ad_meen"}}, "Did you mean 'ad_mean'"),
         ({"learning": {"explor": 0.1}}, "explore"),
+        ({"campaigns": [{"count": 5, "relative_stock": 0.5}]}, "give stock"),
     ],
 )
 def test_what_cannot_learn_is_told_why(changes: dict[str, Any], message: str) -> None:

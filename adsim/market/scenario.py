@@ -232,8 +232,9 @@ class Scenario(_Table):
         self._check_learning()
         if isinstance(self.traffic, CatalogueTraffic):
             self.traffic.check(self.size)
-            if any(campaign.relative_stock is not None for campaign in self.campaigns):
-                raise ValueError("relative_stock is for contextual and independent traffic: give stock")
+        unknown_rates = isinstance(self.traffic, CatalogueTraffic | ClickTraffic)
+        if unknown_rates and any(campaign.relative_stock is not None for campaign in self.campaigns):
+            raise ValueError("relative_stock is for contextual and independent traffic: give stock")
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
         if isinstance(self.traffic, ClickTraffic) and self.traffic.ads < self.size:
