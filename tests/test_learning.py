@@ -353,3 +353,9 @@ def test_a_torch_model_learns_the_same_market_twice() -> None:
     runs = [adsim.Market(scenario, 3).run() for _ in range(2)]
     assert runs[0].history.tobytes() == runs[1].history.tobytes()
     assert runs[0].tallies.tobytes() == runs[1].tallies.tobytes()
+
+
+def test_expected_outcomes_show_no_clicks() -> None:
+    result = adsim.Market(make({"before": 500, "update": False}, market={"outcomes": "expected"}), 1).run()
+    assert result.learning["candidates"].sum() == 5 * 3000
+    assert result.learning["shown"].sum() == result.learning["clicks"].sum() == 0

@@ -51,7 +51,7 @@ class Accounts(NamedTuple):
     pays_liquid_value: bool
     shown: NDArray[np.int32]
     """What predictors may learn from: of each opportunity, modulo W, and slot `shown_code`, -1 where nothing was
-    shown; (W, K), or without rows where nobody learns."""
+    shown or outcomes are not drawn; (W, K), or without rows where nobody learns."""
 
 
 class Events(NamedTuple):
@@ -102,7 +102,7 @@ def settle(accounts, candidates, ranking, rule, truth, bound, events, first, sta
                 if conversions > 0 and accounts.stock_left[n] < np.inf:
                     sold = units_sold(conversions, value, accounts.stock_unit[n])
                     changed |= _take_stock(accounts, candidates, sold, n)
-                if accounts.shown.shape[0] > 0 and shown > 0:
+                if accounts.shown.shape[0] > 0 and shown > 0 and not accounts.expected:
                     accounts.shown[opportunity % accounts.shown.shape[0], k] = shown_code(n, clicks, conversions)
                 if events.winner.shape[0] > 0:
                     events.winner[opportunity, k] = n

@@ -128,7 +128,7 @@ class FeatureSupply:
             ad,
             code // 2 % 2 == 1,
             code % 2 == 1,
-            self.worlds[e].delays(first + opportunity, ad),
+            np.where(code % 2 == 1, self.worlds[e].delays(first + opportunity, ad), np.float32(np.nan)),
             self._propensity(self.learning[e], laid, worth, opportunity, ad, codes.shape[1]),
         )
 

@@ -31,7 +31,7 @@ class Log(NamedTuple):
     click: NDArray[np.bool_]
     conversion: NDArray[np.bool_]
     delay: Singles
-    """Hours from click to conversion."""
+    """Hours from click to conversion, NaN without one."""
 
 
 class Shown(NamedTuple):
@@ -43,7 +43,7 @@ class Shown(NamedTuple):
     click: NDArray[np.bool_]
     conversion: NDArray[np.bool_]
     delay: Singles
-    """Hours from click to conversion."""
+    """Hours from click to conversion, NaN without one."""
     propensity: Floats
     """Probability that this ad was shown."""
 

@@ -10,11 +10,12 @@ class LearningTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     before: int = Field(0, ge=0, le=10_000_000)
-    """Impressions of an earlier log that it is fitted on before the period."""
+    """Impressions of an earlier log that it is fitted on before the period, so old that its conversions are known."""
     update: bool = True
     """Whether it learns after every tick from what was shown in it."""
     explore: float = Field(0.0, ge=0, le=1)
-    """Share of opportunities whose first slot goes to an ad drawn at random, at the price of the reserve."""
+    """Share of opportunities whose first slot goes to an ad drawn at random, next to free of charge where the next
+    score is paid."""
     reweight: bool = False
     """Learn from what was shown with weights 1 / propensity, on average 1."""
     conversion: str = ""
