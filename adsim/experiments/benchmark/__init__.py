@@ -1,0 +1,1 @@
+"""Bidders ranked: each in the same seats of the same unseen markets."""

@@ -1,0 +1,1 @@
+"""Bidders that learn from recorded periods alone."""
