@@ -16,7 +16,7 @@ class OfflineBidder(Protocol):
         """Take the campaigns' constraints, arrays (E,), before the first tick of a period."""
 
     def act(self, observation: NDArray[np.float32], totals: Totals) -> NDArray[np.float32]:
-        """Levels in [-1, 1] for the coming tick, (E,), see `adsim.experiments.offline.trajectories.Trajectories.level`.
+        """Levels for the coming tick, in [-1, 1], (E,); see `adsim.experiments.offline.trajectories.Trajectories`.
 
         Parameters
         ----------
