@@ -2,7 +2,7 @@
 
 Kumar, Zhou, Tucker & Levine 2020, "Conservative Q-learning for offline reinforcement learning", arXiv 2006.04779, its
 CQL(H); soft actor-critic is that of Haarnoja et al. 2018, arXiv 1812.05905. The logarithm of the integral of exp(Q)
-over actions is the paper's; an action being one number here, we take it by a jittered grid in place of sampled actions.
+over actions is the paper's; an action being one number here, we take it by a jittered grid instead of drawn actions.
 """
 
 from copy import deepcopy

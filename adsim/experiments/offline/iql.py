@@ -25,7 +25,7 @@ class Settings(learning.Settings):
     expectile: float = Field(0.8, gt=0, lt=1)
     """Of action values that a state's value stands for; 0.5 is their mean, 1 their maximum."""
     beta: float = Field(100.0, ge=0)
-    """Of the weight exp(beta * advantage); advantages are in units of a period's worth, those of a tick hence small."""
+    """Of the weight exp(beta * advantage); advantages are shares of a period's worth, a tick's hence small."""
     most_weight: float = Field(20.0, ge=1)
     """At which weights are cut off."""
     follow: float = Field(0.005, gt=0, le=1)

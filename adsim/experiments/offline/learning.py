@@ -1,4 +1,4 @@
-"""How all learners on transitions learn: random batches, learning rates that fall to 0, losses reported in between."""
+"""How all learners on transitions learn: random batches, learning rates that fall to 0, losses reported at times."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol

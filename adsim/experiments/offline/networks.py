@@ -50,7 +50,9 @@ class Normaliser(nn.Module):
 
 
 class Policy(nn.Module):
-    """An `adsim.experiments.offline.bidder.OfflineBidder`: a perceptron whose first output, through tanh, is the level.
+    """A perceptron whose first output, through tanh, is the level.
+
+    It is an `adsim.experiments.offline.bidder.OfflineBidder`.
 
     Parameters
     ----------
