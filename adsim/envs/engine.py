@@ -98,24 +98,9 @@ class Engine:
         """Begin an episode in the markets of these seeds, (E,)."""
         self.markets.draw(seeds)
         self.markets.open()
-        target = self.markets.campaigns.constraints.target_roi[:, self.campaigns]
-        zeros = np.zeros((5, *self.shape))
         self.clipped = np.zeros(self.shape, np.int64)
         """Actions of this episode that lay beyond [-1, 1]; (E, W)."""
-        self._seats = Seats(
-            campaign=np.array(self.campaigns, np.int64),
-            reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
-            log_span=float(np.log(self.span)),
-            action=zeros[0],
-            level=zeros[1],
-            past=make_past(*self.shape),
-            observation=np.zeros((*self.shape, len(FEATURES)), np.float32),
-            reward=zeros[2],
-            cost=zeros[3],
-            score=zeros[4],
-            out=np.zeros(self.shape, np.bool_),
-        )
-        observe_all(self.markets.terms, self.markets.fleet, 0, self._seats)
+        self._seats = open_seats(self.markets, self.campaigns, self.span)
 
     def step(self, actions: ArrayLike) -> None:
         """Play a tick; actions of shape (E, W) are clipped to [-1, 1] and those that were are counted.
@@ -148,6 +133,28 @@ class Engine:
     def close(self) -> None:
         """Let the threads go."""
         self.markets.close()
+
+
+def open_seats(markets: Markets, campaigns: Sequence[int], span: float) -> Seats:
+    """Seats for some campaigns of markets that have just opened, which see what comes before the first tick."""
+    shape = markets.seeds.size, len(campaigns)
+    target = markets.campaigns.constraints.target_roi[:, campaigns]
+    zeros = np.zeros((5, *shape))
+    seats = Seats(
+        campaign=np.array(campaigns, np.int64),
+        reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
+        log_span=float(np.log(span)),
+        action=zeros[0],
+        level=zeros[1],
+        past=make_past(*shape),
+        observation=np.zeros((*shape, len(FEATURES)), np.float32),
+        reward=zeros[2],
+        cost=zeros[3],
+        score=zeros[4],
+        out=np.zeros(shape, np.bool_),
+    )
+    observe_all(markets.terms, markets.fleet, 0, seats)
+    return seats
 
 
 def find_campaigns(scenario: Scenario, wanted: Sequence[int | str] | None) -> list[int]:

@@ -118,6 +118,11 @@ class Markets:
         self._quality = traits.quality.astype(np.float32)
         self._keys = streams.streams(Stream.SCAN, 4)
 
+    def scale_budgets(self, factors: Floats) -> None:
+        """Multiply the drawn budgets, all by factors (E, N) above 0; `open` follows."""
+        budget = self.campaigns.constraints.budget
+        budget *= factors
+
     def _make_features(self) -> FeatureSupply | None:
         """Worlds with features, and who learns from them."""
         traffic = self.scenario.traffic
