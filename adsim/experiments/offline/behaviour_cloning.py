@@ -10,6 +10,9 @@ from adsim.experiments.offline.learning import Watch, descend, fit
 from adsim.experiments.offline.networks import Normaliser, Policy
 from adsim.experiments.offline.trajectories import Trajectories
 
+STEPS = 10_000
+"""Batches, unless told otherwise."""
+
 
 class Settings(learning.Settings):
     """Those of all learners on transitions."""
@@ -39,7 +42,7 @@ def build(settings: Settings) -> Policy:
 
 
 def train(
-    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = 10_000, watch: Watch | None = None
+    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = STEPS, watch: Watch | None = None
 ) -> Policy:
     """Clone the behaviour in the data, see `adsim.experiments.offline.learning.fit`."""
     return fit(

@@ -23,6 +23,9 @@ from adsim.experiments.offline.trajectories import Trajectories
 LEAST_LOG, MOST_LOG = -5.0, 1.0
 """Of the spread around the level, before tanh."""
 
+STEPS = 10_000
+"""Batches, unless told otherwise."""
+
 
 class Settings(learning.Settings):
     """Those of soft actor-critic, and how strongly critics are pushed."""
@@ -102,7 +105,7 @@ def build(settings: Settings) -> Policy:
 
 
 def train(
-    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = 10_000, watch: Watch | None = None
+    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = STEPS, watch: Watch | None = None
 ) -> Policy:
     """Learn from the data, see `adsim.experiments.offline.learning.fit`."""
     return fit(

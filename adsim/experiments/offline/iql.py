@@ -17,6 +17,9 @@ from adsim.experiments.offline.learning import Watch, descend, fit
 from adsim.experiments.offline.networks import FEATURE_COUNT, Critics, Normaliser, Policy, follow, perceptron
 from adsim.experiments.offline.trajectories import Trajectories
 
+STEPS = 20_000
+"""Batches, unless told otherwise."""
+
 
 class Settings(learning.Settings):
     """The paper's are expectile 0.7, beta 3 and discount 0.99, for rewards of another size."""
@@ -79,7 +82,7 @@ def build(settings: Settings) -> Policy:
 
 
 def train(
-    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = 20_000, watch: Watch | None = None
+    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = STEPS, watch: Watch | None = None
 ) -> Policy:
     """Learn from the data, see `adsim.experiments.offline.learning.fit`."""
     return fit(

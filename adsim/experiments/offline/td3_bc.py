@@ -18,6 +18,9 @@ from adsim.experiments.offline.learning import Watch, descend, fit
 from adsim.experiments.offline.networks import Critics, Normaliser, Policy, follow
 from adsim.experiments.offline.trajectories import Trajectories
 
+STEPS = 20_000
+"""Batches, unless told otherwise."""
+
 
 class Settings(learning.Settings):
     """The paper's but for alpha, which is 2.5 there."""
@@ -84,7 +87,7 @@ def build(settings: Settings) -> Policy:
 
 
 def train(
-    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = 20_000, watch: Watch | None = None
+    data: Trajectories, settings: Settings, *, seed: int = 0, steps: int = STEPS, watch: Watch | None = None
 ) -> Policy:
     """Learn from the data, see `adsim.experiments.offline.learning.fit`."""
     return fit(
