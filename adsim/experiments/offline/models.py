@@ -1,4 +1,4 @@
-"""Bidders that learned offline as files: ``model.pt``, tensors alone, and beside it a JSON that says how they trained.
+"""Bidders that learned offline as files: ``model.pt``, tensors alone, and beside it a JSON that says how they did.
 
 Loading never unpickles: the network is built anew from the JSON, and filled with ``torch.load(weights_only=True)``
 once the file's SHA-256 is the one that the JSON states.

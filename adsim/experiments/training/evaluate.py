@@ -15,11 +15,11 @@ from adsim.envs.engine import SPAN, Engine, find_campaigns
 from adsim.envs.score import score, violation
 from adsim.errors import AdsimError, AgentError
 from adsim.experiments.offline.bidder import OfflineBidder
-from adsim.experiments.offline.models import is_offline, load_bidder
+from adsim.experiments.offline.models import is_offline, load_bidder, read_bidder_card
 from adsim.experiments.offline.trajectories import LEVEL
 from adsim.experiments.statistics import Estimate, difference, estimate
 from adsim.experiments.training.cards import BaseCard
-from adsim.experiments.training.models import Card, load_model, require_rl
+from adsim.experiments.training.models import Card, find_model, load_model, read_card, require_rl
 from adsim.market import metrics
 from adsim.market.campaigns import campaign_names
 from adsim.market.market import Market
@@ -167,6 +167,17 @@ def _bidder(model: Any) -> tuple[Bidder, BaseCard | None]:
     if not (isinstance(model, OfflineBidder) or callable(model)):
         raise AdsimError(f"model {model!r}: must be a path, have predict, or be a function of observations.")
     return model, None
+
+
+def card_of(path: str | Path) -> BaseCard:
+    """How a saved model was trained.
+
+    Raises
+    ------
+    AdsimError
+        For a path that is no model's.
+    """
+    return read_bidder_card(path) if is_offline(path) else read_card(find_model(path))
 
 
 def policy_of(model: Any) -> Policy:
