@@ -90,16 +90,17 @@ class Collection:
         means.insert(0, "trajectories", groups.size())
         return means.reindex(self.terms.agents).dropna(subset="trajectories").reset_index()
 
-    def facts(self) -> dict[str, Any]:
-        """How it came about, ready for JSON."""
-        return {"scenario": self.scenario.model_dump(mode="json"), **self.terms._asdict()}
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Its terms, ready for JSON."""
+        return {**self.terms._asdict(), "budgets": list(self.terms.budgets)}
 
     def summary(self) -> dict[str, Any]:
         """Means by agent, ready for JSON: NaN is None."""
         rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
         return {
             "scenario": self.scenario.name,
-            **{name: term for name, term in self.terms._asdict().items() if name != "agents"},
+            **{name: term for name, term in self.origin.items() if name != "agents"},
             "trajectories": len(self.clipped),
             "agents": {row.pop("agent"): row for row in rows},
         }
