@@ -24,9 +24,9 @@ def aim(seats, multiplier, shift, clipped, tick, e, w):
 def follow(terms, fleet, room, events, tick, wrong, seats, shift, clipped, start, stop):
     """One tick of markets ``start`` to ``stop``, see `adsim.market.markets.Markets.run_tick`.
 
-    The agents decide, each multiplier is moved by ``shift`` (E, W, ticks) levels, and the seats bid what an action can
-    make of it, so that the same actions in `adsim.envs.stepping.step` give the same bits. ``clipped`` (E, W, ticks)
-    says where an action cannot: where the level lies beyond [-1, 1], or more than 1 away from the last.
+    The agents decide, each multiplier is moved by ``shift`` (E, W, ticks) levels, and the seats bid what an action
+    can make of it, so that the same actions in `adsim.envs.stepping.step` give the same bits. ``clipped`` (E, W,
+    ticks) says where an action cannot: where the level lies beyond [-1, 1], or more than 1 away from the last.
     """
     for e in range(start, stop):
         decide(terms, fleet, tick, e)

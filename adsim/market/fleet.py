@@ -187,7 +187,7 @@ def play(terms, fleet, room, events, tick, e):
 
 @inline
 def sell(terms, fleet, room, events, tick, e):
-    """Sell one tick of market ``e`` at the multipliers as they are; returns the first that cannot be cleared, else -1."""
+    """Sell one tick of market ``e`` at its multipliers; returns the first that cannot be cleared, else -1."""
     wrong = first_unclearable(terms, fleet.multiplier[e])
     first, last = terms.bounds[tick], terms.bounds[tick + 1]
     if wrong < 0:
@@ -265,7 +265,7 @@ def lay_out(terms, fleet, room, e):
 
 @cache
 def compile_for(mechanism: str, kernel: Any = play_all) -> Any:
-    """A kernel around `play` or `sell` for a mechanism; one from elsewhere gets a kernel compiled around its own rule."""
+    """A kernel around `play` or `sell`; a mechanism from elsewhere gets one compiled around its own rule."""
     if mechanism in NUMBERS:
         return kernel
     own = recompile(sell, run_tick=recompile(run_tick, clear_tile=numbered(mechanism)))

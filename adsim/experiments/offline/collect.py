@@ -15,17 +15,17 @@ from adsim.agents.rule import Rule
 from adsim.envs.engine import SPAN, open_seats
 from adsim.envs.features import FEATURES
 from adsim.envs.following import follow
-from adsim.envs.score import violation
 from adsim.errors import AdsimError, AgentError
-from adsim.experiments.offline.trajectories import Trajectories
+from adsim.experiments.offline.trajectories import Trajectories, shortfalls
 from adsim.kernels.settlement import SPEND, VALUE
 from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
 AGENTS = ("ecpc", "pid", "pid:proportional=1.0", "feedback", "feedback:step=0.05", "online_lp")
-"""Who bids unless others are named, and the scenario's own: target-CPA bidding, two paces of the controllers of budget
-and of all constraints, and what AuctionNet calls OnlineLp. All decide once a tick, as its environment's actions do."""
+"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, controllers of the budget and of
+all constraints at two paces each, and what AuctionNet calls OnlineLp. All decide once a tick.
+"""
 EXPLORING = 0.5
 """Share of the campaigns whose multipliers wander; the others show the agents as they are."""
 MEMORY = 0.9
@@ -61,8 +61,11 @@ class Collection:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """A row per trajectory: agent, campaign, seed, score (the return), value, spend, violation (relative shortfall
-        from the target ROI), budget_use (NaN without a budget), clipped."""
+        """A row per trajectory.
+
+        agent, campaign, seed, score (the return), value, spend, violation (relative shortfall from the target ROI),
+        budget_use (NaN without a budget), clipped.
+        """
         found = self.trajectories
         value, spend = found.value.sum(axis=1), found.spend.sum(axis=1)
         return pd.DataFrame(
@@ -73,7 +76,7 @@ class Collection:
                 "score": found.reward.sum(axis=1),
                 "value": value,
                 "spend": spend,
-                "violation": shortfalls(value, spend, found.target_roi),
+                "violation": shortfalls(found),
                 "budget_use": np.where(np.isfinite(found.budget), spend / found.budget, np.nan),
                 "clipped": self.clipped,
             }
@@ -81,32 +84,26 @@ class Collection:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per agent: agent, trajectories, and means over them of score, value, spend, violation, budget_use,
-        clipped."""
+        """A row per agent: agent, trajectories, and the means of `METRICS` over them."""
         groups = self.runs.groupby("agent", sort=False)
         means = groups[list(METRICS)].mean()
         means.insert(0, "trajectories", groups.size())
         return means.reindex(self.terms.agents).dropna(subset="trajectories").reset_index()
 
-    def facts(self) -> dict[str, Any]:
-        """How it came about, ready for JSON."""
-        return {"scenario": self.scenario.model_dump(mode="json"), **self.terms._asdict()}
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Its terms, ready for JSON."""
+        return {**self.terms._asdict(), "budgets": list(self.terms.budgets)}
 
     def summary(self) -> dict[str, Any]:
         """Means by agent, ready for JSON: NaN is None."""
         rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
         return {
             "scenario": self.scenario.name,
-            **{name: term for name, term in self.terms._asdict().items() if name != "agents"},
+            **{name: term for name, term in self.origin.items() if name != "agents"},
             "trajectories": len(self.clipped),
             "agents": {row.pop("agent"): row for row in rows},
         }
-
-
-def shortfalls(value: Floats, spend: Floats, target_roi: Floats) -> Floats:
-    """Relative shortfalls of whole periods from their target ROI, see `adsim.envs.score.violation`; (E,)."""
-    each = zip(value, spend, target_roi, strict=True)
-    return np.array([violation(*one[:2], 0.0, one[2], np.inf) for one in each], np.float64)
 
 
 def collect(
@@ -124,9 +121,9 @@ def collect(
     """Let scripted agents bid for all campaigns of live markets, and record every campaign.
 
     In each period every campaign is dealt an agent, all about equally often, and its budget is multiplied by a factor
-    drawn uniformly from ``budgets``. The multipliers of a random half of the campaigns wander: they are multiplied by a
-    factor whose logarithm is a stationary autoregression of standard deviation ``explore`` (both ours: learners need
-    to see what other multipliers than the agents' would have brought).
+    drawn uniformly from ``budgets``. The multipliers of a random half of the campaigns wander: they are multiplied by
+    a factor whose logarithm is a stationary autoregression of standard deviation ``explore``. Both are ours: learners
+    need to see what other budgets, and other multipliers than the agents', bring.
 
     What is recorded are the observations, actions and rewards of `adsim/Bidding-v0`. Campaigns bid what its actions
     can make of what the agents want: multipliers stay within the span of the reference, and the level moves by 1 at
