@@ -38,7 +38,7 @@ class Settings(learning.Settings):
     """Levels at which critics are pushed down."""
     entropy: float = Field(-2.0)
     """That the policy keeps on average; the uniform policy's is log 2."""
-    follow: float = Field(0.005, gt=0, le=1)
+    follow: float = Field(0.02, gt=0, le=1)
     """Share by which target critics move in a step."""
 
 

@@ -31,7 +31,7 @@ class Settings(learning.Settings):
     """Of the weight exp(beta * advantage); advantages are shares of a period's worth, a tick's hence small."""
     most_weight: float = Field(20.0, ge=1)
     """At which weights are cut off."""
-    follow: float = Field(0.005, gt=0, le=1)
+    follow: float = Field(0.02, gt=0, le=1)
     """Share by which target critics move in a step."""
 
 

@@ -28,7 +28,7 @@ class Settings(learning.Settings):
     discount: float = Field(0.99, gt=0, le=1)
     alpha: float = Field(20.0, ge=0)
     """Weight of the critic, whose values are divided by their mean size; that of cloning is 1."""
-    follow: float = Field(0.005, gt=0, le=1)
+    follow: float = Field(0.02, gt=0, le=1)
     """Share by which targets move in a step."""
     noise: float = Field(0.2, ge=0)
     """Standard deviation of what is added to the target policy's level."""
