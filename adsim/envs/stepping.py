@@ -64,8 +64,8 @@ def settle_seat(seats, fleet, finished, e, w, n):
 def step(terms, fleet, room, events, tick, wrong, seats, start, stop):
     """One tick of markets ``start`` to ``stop``, see `adsim.market.markets.Markets.run_tick`."""
     ticks = terms.share_of_rest.size
-    opportunities = terms.bounds[tick + 1] - terms.bounds[tick]
     for e in range(start, stop):
+        opportunities = fleet.bounds[e, tick + 1] - fleet.bounds[e, tick]
         for w in range(seats.campaign.size):
             n = seats.campaign[w]
             level = min(max(seats.level[e, w] + seats.action[e, w], -1.0), 1.0)
