@@ -25,8 +25,9 @@ def record_auctionnet(scenario: Scenario, path: Path, seed: int = 0, progress: P
     """Write one period of a market as an AuctionNet log; returns its number of opportunities.
 
     The period's number is the seed, an advertiser's that of its campaign, its category that of the table of the
-    scenario in which the campaign stands. A row for each opportunity and campaign: 24 million of them for 500,000 and 48.
-    Money, values and bids of the market are float32: they are written as the shortest decimals that tell them apart.
+    scenario in which the campaign stands. There is a row for each opportunity and campaign: 24 million for 500,000
+    and 48. Values, bids and prices of the market are float32: they are written as the shortest decimals that tell
+    them apart.
 
     Parameters
     ----------
@@ -90,8 +91,8 @@ def _check_markets(markets: Markets) -> None:
     """The same for what the drawn campaigns and the compiled auction tell."""
     scenario, terms = markets.scenario, markets.terms
     troubles = {
-        f"auctions that do not rank by bid alone (auction.mechanism = {scenario.auction.mechanism}, beta, quality or a "
-        "learned predictor)": not terms.rule.plain or terms.negative_bids,
+        "auctions that do not rank by bid alone (for mechanism "
+        f"{scenario.auction.mechanism}, beta, quality or a learned predictor)": not terms.rule.plain,
         "agents that change their multipliers within a tick": terms.every > 0,
     }
     _complain(scenario, troubles)
