@@ -51,7 +51,7 @@ def bid_for(
             z, _ = normal_pair(draw(keys[0], index))
             probability = value[t] + sigma[t] * np.float64(z)
             wins += 1
-            conversions += np.int64(uniform_double(draw(keys[1], index)) < probability)
+            conversions += uniform_double(draw(keys[1], index)) < probability
             predicted += value[t]
             left -= least[t]
     return wins, conversions, predicted, left

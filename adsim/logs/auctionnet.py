@@ -147,7 +147,7 @@ def write_log(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
 
 def _checked(frame: pd.DataFrame, path: Path, first: int) -> dict[str, NDArray[Any]]:
     """The columns of a part of a log that begins at row ``first``, as they are written."""
-    _check_names(path, tuple(frame))
+    _check_names(path, tuple(map(str, frame.columns)))
     arrays = {}
     for column in COLUMNS:
         values = frame[column.name].to_numpy()

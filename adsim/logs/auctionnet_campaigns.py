@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,14 @@ from adsim.logs.auctionnet import CAMPAIGN, AuctionNetLog
 from adsim.types import Floats
 
 _READ = ["timeStepIndex", "pValue", "pValueSigma", "leastWinningCost"]
+
+
+class Terms(NamedTuple):
+    """Of an advertiser in a period."""
+
+    category: int
+    budget: float
+    target_cpa: float
 
 
 class Campaign(NamedTuple):
@@ -49,18 +57,19 @@ def read_campaigns(path: str | Path, advertisers: Collection[int] | None = None)
         When the log cannot be read, lacks one of the advertisers, or tells different budgets or CPA constraints for
         one advertiser in a period, or such as are not above 0.
     """
-    log = AuctionNetLog(path)
     parts: dict[tuple[int, int], list[pd.DataFrame]] = {}
-    terms: dict[tuple[int, int], tuple[int, float, float]] = {}
+    terms: dict[tuple[int, int], Terms] = {}
     ticks: dict[int, int] = {}
-    for frame in log.frames():
-        for period, last in frame.groupby("deliveryPeriodIndex")["timeStepIndex"].max().items():
-            ticks[int(period)] = max(int(last) + 1, ticks.get(int(period), 0))  # type: ignore[call-overload]
+    for frame in AuctionNetLog(path).frames():
+        ends: Any = frame.groupby("deliveryPeriodIndex")["timeStepIndex"].max()
+        for period, last in ends.items():
+            ticks[period] = max(last + 1, ticks.get(period, 0))
         if advertisers is not None:
             frame = frame[frame["advertiserNumber"].isin(list(advertisers))]
-        for (period, advertiser, *own), rows in frame.groupby(CAMPAIGN, sort=False):
+        campaigns: Any = frame.groupby(CAMPAIGN, sort=False)
+        for (period, advertiser, *own), rows in campaigns:
             key = int(period), int(advertiser)
-            if terms.setdefault(key, tuple(own)) != tuple(own):
+            if terms.setdefault(key, Terms(*own)) != Terms(*own):
                 raise LogError(
                     f"{path}: advertiser {advertiser} has several categories, budgets or CPA constraints in period "
                     f"{period}. Give each period one of its own."
@@ -70,9 +79,7 @@ def read_campaigns(path: str | Path, advertisers: Collection[int] | None = None)
     return [_campaign(key, terms[key], pd.concat(parts.pop(key)), ticks[key[0]]) for key in sorted(terms)]
 
 
-def _check_terms(
-    path: str | Path, terms: dict[tuple[int, int], tuple[int, float, float]], wanted: Collection[int] | None
-) -> None:
+def _check_terms(path: str | Path, terms: dict[tuple[int, int], Terms], wanted: Collection[int] | None) -> None:
     missing = sorted(set(wanted or ()) - {advertiser for _, advertiser in terms})
     if missing:
         raise LogError(f"{path}: there is no advertiser {missing[0]}. See column 'advertiserNumber'.")
@@ -85,8 +92,9 @@ def _check_terms(
                 )
 
 
-def _campaign(key: tuple[int, int], terms: tuple[int, float, float], rows: pd.DataFrame, ticks: int) -> Campaign:
+def _campaign(key: tuple[int, int], terms: Terms, rows: pd.DataFrame, ticks: int) -> Campaign:
     """Rows of one advertiser's period, sorted by tick, in their order within one."""
     rows = rows.sort_values("timeStepIndex", kind="stable")
     bounds = np.searchsorted(rows["timeStepIndex"].to_numpy(), np.arange(ticks + 1))
-    return Campaign(*key, *terms, bounds, *(rows[name].to_numpy() for name in _READ[1:]))
+    columns = (rows[name].to_numpy() for name in _READ[1:])
+    return Campaign(*key, int(terms.category), terms.budget, terms.target_cpa, bounds, *columns)

@@ -181,8 +181,8 @@ def published(table: pd.DataFrame) -> pd.DataFrame:
     place = plain.columns.get_loc("action")
     plain.insert(place, "state", _tuples(table[features]))  # type: ignore[arg-type]
     known = following.notna().all(axis=1)
-    plain["next_state"] = [state if there else None for state, there in zip(_tuples(following), known, strict=True)]
-    return plain
+    after = pd.Series(_tuples(following), table.index, dtype=object)
+    return plain.assign(next_state=after.where(known, None))
 
 
 def _tuples(table: pd.DataFrame) -> list[tuple[float, ...]]:

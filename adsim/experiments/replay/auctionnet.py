@@ -1,9 +1,9 @@
 """AuctionNet's offline evaluation: bidders against the lowest winning bids of a log, in single advertisers' places.
 
-The evaluation of Su et al. (2024, arXiv 2412.10798): a bid that reaches leastWinningCost wins and pays it; what is won
-is shown, and converts with a probability drawn from N(pValue, pValueSigma), clipped to [0, 1]. Rivals do not answer, so
-that the bidder moves no price. The published program gives every bidder the budget and the CPA constraint that its
-class has by default, and plays the first advertiser of a log alone; here each plays with its own.
+The evaluation of Su et al. (2024, arXiv 2412.10798): a bid that reaches leastWinningCost wins and pays it; what is
+won is shown, and converts with a probability drawn from N(pValue, pValueSigma), clipped to [0, 1]. Rivals do not
+answer, so that the bidder moves no price. The published program gives every bidder the budget and the CPA constraint
+that its class has by default, and plays the first advertiser of a log alone; here each plays with its own.
 
 Money is spent one opportunity after the other, and never beyond the budget: a price above what is left is not paid.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
@@ -25,9 +26,10 @@ from adsim.experiments.statistics import Estimate, difference, estimate, interva
 from adsim.experiments.tables import records
 from adsim.kernels.least_winning import bid_for, fill_outcome_keys
 from adsim.logs.auctionnet_campaigns import Campaign, read_campaigns
-from adsim.types import Constraints, Floats, Hindsight, Observation, PublicFacts, Totals
+from adsim.types import Constraints, Hindsight, Observation, PublicFacts, Totals
 
 METRICS = ("score", "conversions", "cost", "cpa", "violation", "budget_use", "win_rate")
+Seeds = NDArray[np.int64]
 PLACE = ["bidder", "period", "advertiser"]
 
 
@@ -103,7 +105,7 @@ def evaluate_offline(
     agents = [_create(bidder) for bidder in bidders]
     named = str(log) if isinstance(log, str | Path) else "campaigns"
     campaigns = read_campaigns(log, advertisers) if isinstance(log, str | Path) else list(log)
-    numbers = np.arange(first_seed, first_seed + seeds)
+    numbers = np.arange(first_seed, first_seed + seeds, dtype=np.int64)
     parts = []
     for bidder, agent in zip(bidders, agents, strict=True):
         for campaign in campaigns:
@@ -129,7 +131,7 @@ def _create(bidder: str) -> Agent:
     return agent
 
 
-def play(agent: Agent, campaign: Campaign, seeds: Sequence[int] | Floats) -> Totals:
+def play(agent: Agent, campaign: Campaign, seeds: Seeds) -> Totals:
     """One advertiser's period, for each seed; totals of shape (seeds,).
 
     Wins are exposures, and so that agents see some, conversions are clicks.
@@ -187,7 +189,7 @@ def _facts(campaign: Campaign) -> PublicFacts:
     return PublicFacts("second_price", False, np.diff(campaign.bounds) / opportunities, opportunities, None)
 
 
-def _runs(bidder: str, campaign: Campaign, seeds: Floats, totals: Totals) -> pd.DataFrame:
+def _runs(bidder: str, campaign: Campaign, seeds: Seeds, totals: Totals) -> pd.DataFrame:
     """Rows of `OfflineEvaluation.runs`."""
     conversions, cost, target = totals.conversions, totals.spend, 1 / campaign.target_cpa
     each = [(won, paid, won, target, np.inf) for won, paid in zip(conversions, cost, strict=True)]
