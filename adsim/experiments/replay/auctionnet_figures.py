@@ -93,8 +93,9 @@ def constraints(found: OfflineEvaluation) -> Figure:
     for axis in axes.flat[len(bidders) :]:
         axis.set_visible(False)
     figure.supylabel("CPA over its constraint", fontsize=12)
-    for axis in axes[-1]:
+    for axis in axes.flat[max(0, len(bidders) - columns) : len(bidders)]:
         axis.set_xlabel("budget use")
+        axis.tick_params(axis="x", labelbottom=True)
     far = f"CPA beyond {REACH:g} times the constraint are drawn there; who had no conversion is not drawn."
     note(figure, f"A dot per advertiser, over {len(found.facts['seeds'])} draws of the conversions. {far}")
     return figure
