@@ -86,7 +86,7 @@ def bid_for(
         left -= price
         wins += 1
         predicted += value
-        probability = value + sigma * float(normal_pair(draw(keys[0], np.uint64(first + t)))[0])
-        probability = min(max(probability, 0.0), 1.0)
-        conversions += uniform_double(draw(keys[1], np.uint64(first + t))) < probability
+        words = [np.uint64(draw(key, np.uint64(first + t))) for key in keys]
+        probability = min(max(value + sigma * float(normal_pair(words[0])[0]), 0.0), 1.0)
+        conversions += uniform_double(words[1]) < probability
     return wins, conversions, predicted, left
