@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from adsim.drawing import BLUE, INK, KEPT, VERMILLION, grouped, logarithmic, note, panels, styled
 from adsim.experiments.replay.auctionnet import OfflineEvaluation
@@ -41,8 +41,8 @@ def scores(found: OfflineEvaluation) -> Figure:
     for axis, metric in zip(axes[0, -2:], SHARES, strict=True):
         _dots(axis, bidders, found.table.query("metric == @metric"))
         axis.set_title({"violation": "CPA violation", "budget_use": "budget use"}[metric], fontweight="bold")
-        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axis.xaxis.set_major_locator(MaxNLocator(4))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
     for axis in axes[0, : columns - 2]:
         grouped(axis.xaxis)
     advertisers, seeds = found.facts["advertisers"], len(found.facts["seeds"])
