@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adsim.kernels.forecasts import draw_uncertainties
 from adsim.kernels.jit import jit
 from adsim.kernels.settlement import Events, cap_of
 from adsim.market.markets import Markets
-from adsim.market.world import fill_tile, world_of
+from adsim.market.world import CTR, FORECAST, fill_tile, world_of
 from adsim.types import Floats
 
 
@@ -38,14 +39,14 @@ def play_tick(markets: Markets, events: Events) -> TickBids:
     events : Events
         A record of the whole period, which the tick is added to.
     """
-    fleet, terms = markets.fleet, markets.terms
+    fleet, rule = markets.fleet, markets.terms.rule
     left, cap = fleet.accounts.budget_left[0].copy(), fleet.cap[0].copy()
     began = left.copy()
-    first, last = terms.bounds[markets.tick : markets.tick + 2].tolist()
+    first, last = fleet.bounds[0, markets.tick : markets.tick + 2].tolist()
     markets.run_tick(events)
     value, bid = np.empty((2, last - first, left.size), np.float32)
     least = np.empty(last - first, np.float32)
-    best = np.empty(terms.rule.slots + 1, np.float32)
+    best = np.empty(rule.slots + 1, np.float32)
     truth, scratch, candidates = markets.lay_out(0)[:3]
     books = fleet.accounts.budget[0], left, cap
     _tell(
@@ -53,7 +54,7 @@ def play_tick(markets: Markets, events: Events) -> TickBids:
         truth,
         scratch,
         candidates,
-        terms.rule.reserve,
+        rule.reserve,
         *books,
         events,
         first,
@@ -66,12 +67,28 @@ def play_tick(markets: Markets, events: Events) -> TickBids:
     return TickBids(value, bid, least, began)
 
 
-def prediction_sigma(value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Standard deviation of the true value of an exposure around the predicted one; same shape.
+def prediction_sigma(markets: Markets, first: int, value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Standard deviation of the true value of an exposure around the predicted one, in the first market.
 
-    Zeros: no traffic tells how uncertain its predictions are.
+    Zeros where the traffic does not tell how uncertain its predictions are.
+
+    Parameters
+    ----------
+    markets : Markets
+    first : int
+        The first opportunity.
+    value : ndarray of float32, shape (T, N)
+        Predicted value.
+
+    Returns
+    -------
+    ndarray of float32, shape (T, N)
     """
-    return np.zeros_like(value)
+    world = markets.world
+    relative = np.zeros(value.shape[::-1], np.float32)
+    if world.source == FORECAST:
+        draw_uncertainties(world.keys[0, CTR], first, world.forecast.uncertainty[0], relative, len(value))
+    return relative.T * value
 
 
 @jit

@@ -14,6 +14,7 @@ from adsim.kernels.settlement import Events
 from adsim.logs.auctionnet import EXHAUSTED, LARGEST, write_log
 from adsim.market.bids import TickBids, play_tick, prediction_sigma
 from adsim.market.catalogue import CatalogueTraffic
+from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import ContextualTraffic, IndependentTraffic, Scenario
 from adsim.types import Floats
@@ -24,10 +25,10 @@ Progress = Callable[[int, int], None]
 def record_auctionnet(scenario: Scenario, path: Path, seed: int = 0, progress: Progress | None = None) -> int:
     """Write one period of a market as an AuctionNet log; returns its number of opportunities.
 
-    The period's number is the seed, an advertiser's that of its campaign, its category that of the table of the
-    scenario in which the campaign stands. There is a row for each opportunity and campaign: 24 million for 500,000
-    and 48. Values, bids and prices of the market are float32: they are written as the shortest decimals that tell
-    them apart.
+    The period's number is the seed, an advertiser's that of its campaign; its category is that of the traffic, or
+    else the number of the scenario's table in which the campaign stands. There is a row for each opportunity and
+    campaign: 24 million for 500,000 and 48. Values, bids and prices of the market are float32: they are written as
+    the shortest decimals that tell them apart.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def _frames(markets: Markets, period: int, progress: Progress | None) -> Iterato
     scenario = markets.scenario
     events = make_events(scenario.market.opportunities, len(scenario.auction.slot_exposure))
     campaigns = _campaign_columns(markets, period)
-    bounds, ticks = markets.terms.bounds, scenario.market.ticks
+    bounds, ticks = markets.fleet.bounds[0], scenario.market.ticks
     for tick in range(ticks):
         opportunities = np.arange(bounds[tick], bounds[tick + 1])
         bids = play_tick(markets, events)
@@ -123,7 +124,7 @@ def _frames(markets: Markets, period: int, progress: Progress | None) -> Iterato
                 **{name: np.tile(values, opportunities.size) for name, values in each.items()},
                 "timeStepIndex": np.full(bids.bid.size, tick),
                 "pvIndex": np.repeat(opportunities, campaigns["budget"].size),
-                **_bid_columns(markets, bids),
+                **_bid_columns(markets, int(bounds[tick]), bids),
                 **_outcome_columns(events, opportunities, bids.bid.shape),
             }
         )
@@ -133,23 +134,29 @@ def _frames(markets: Markets, period: int, progress: Progress | None) -> Iterato
 
 def _campaign_columns(markets: Markets, period: int) -> dict[str, NDArray[Any]]:
     """What does not change in a period; (N,) each."""
-    constraints, tables = markets.campaigns.constraints, markets.scenario.campaigns
-    size = markets.scenario.size
+    constraints, size = markets.campaigns.constraints, markets.scenario.size
     return {
         "deliveryPeriodIndex": np.full(size, period),
         "advertiserNumber": np.arange(size),
-        "advertiserCategoryIndex": np.repeat(np.arange(len(tables)), [table.count for table in tables]),
+        "advertiserCategoryIndex": _categories(markets.scenario),
         "budget": constraints.budget[0],
         "CPAConstraint": constraints.value_per_conversion[0] / constraints.target_roi[0],
     }
 
 
-def _bid_columns(markets: Markets, bids: TickBids) -> dict[str, Floats]:
+def _categories(scenario: Scenario) -> NDArray[np.int64]:
+    """Those of the traffic, else the tables of the scenario; (N,)."""
+    if isinstance(scenario.traffic, ForecastTraffic):
+        return np.arange(scenario.size) * scenario.traffic.categories // scenario.size
+    return np.repeat(np.arange(len(scenario.campaigns)), [table.count for table in scenario.campaigns])
+
+
+def _bid_columns(markets: Markets, first: int, bids: TickBids) -> dict[str, Floats]:
     """Predictions and bids; (T * N,) each."""
     worth = markets.campaigns.constraints.value_per_conversion[0].astype(np.float32)
     return {
         "pValue": _shortest(bids.value / worth),
-        "pValueSigma": _shortest(prediction_sigma(bids.value) / worth),
+        "pValueSigma": _shortest(prediction_sigma(markets, first, bids.value) / worth),
         "bid": _shortest(bids.bid),
         "leastWinningCost": np.repeat(_shortest(bids.least), worth.size),
     }
