@@ -22,7 +22,7 @@ from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
-AGENTS = ("ecpc", "pid", "pid:proportional=1.0", "feedback", "feedback:step=0.05", "online_lp")
+AGENTS = ("ecpc", "pid", "pid:proportional=0.1", "feedback", "feedback:step=0.05", "online_lp")
 """Who bids unless others are named, beside the scenario's own: target-CPA bidding, controllers of the budget and of
 all constraints at two paces each, and what AuctionNet calls OnlineLp. All decide once a tick.
 """
