@@ -118,11 +118,6 @@ class Markets:
         self._quality = traits.quality.astype(np.float32)
         self._keys = streams.streams(Stream.SCAN, 4)
 
-    def scale_budgets(self, factors: Floats) -> None:
-        """Multiply the drawn budgets, all by factors (E, N) above 0; `open` follows."""
-        budget = self.campaigns.constraints.budget
-        budget *= factors
-
     def _make_features(self) -> FeatureSupply | None:
         """Worlds with features, and who learns from them."""
         traffic = self.scenario.traffic
@@ -261,6 +256,11 @@ class Markets:
         keys = np.empty((self.seeds.size, self.scenario.size), np.uint64)
         fill_streams(np.ascontiguousarray(self._keys[:, column]), 0, keys)
         return keys
+
+    def scale_budgets(self, factors: Floats) -> None:
+        """Multiply the drawn budgets, all by factors (E, N) above 0; `open` follows."""
+        budget = self.campaigns.constraints.budget
+        budget *= factors
 
     def laid_ranges(self) -> Iterator[tuple[int, int]]:
         """Parts of the period, first and last opportunity of each, whose traffic can be drawn when it is yielded."""
