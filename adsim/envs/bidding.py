@@ -1,5 +1,6 @@
 """`adsim/Bidding-v0`: one campaign under control, the others played by their scenario's agents; a step is a tick."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ class BiddingEnv(LockstepEnv):
 
     Parameters
     ----------
-    scenario : str, Path or Scenario
-        Name of a shipped scenario, a TOML file, or a scenario.
+    scenario : str, Path, mapping or Scenario
+        Name of a shipped scenario, a TOML file, its tables, or a scenario.
     campaign : int or str
         Which to control, by index or name.
     span : float
@@ -91,7 +92,7 @@ class BiddingEnv(LockstepEnv):
 
     def __init__(
         self,
-        scenario: str | Path | Scenario = "target_cpa",
+        scenario: str | Path | Mapping[str, Any] | Scenario = "target_cpa",
         campaign: int | str = 0,
         *,
         span: float = SPAN,

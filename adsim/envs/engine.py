@@ -1,7 +1,8 @@
 """Episodes of several markets in which some campaigns are controlled from outside: what all environments rest on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from adsim.envs.stepping import Seats, observe_all, step
 from adsim.errors import EnvError
 from adsim.market.campaigns import campaign_names
 from adsim.market.markets import Markets, make_events
-from adsim.market.scenario import Scenario, load_scenario
+from adsim.market.scenario import Scenario, load_scenario, read_scenario
 from adsim.types import Floats, Totals
 
 SPAN = 10.0
@@ -28,8 +29,8 @@ class Engine:
 
     Parameters
     ----------
-    scenario : str, Path or Scenario
-        Name of a shipped scenario, a TOML file, or a scenario.
+    scenario : str, Path, mapping or Scenario
+        Name of a shipped scenario, a TOML file, its tables, or a scenario.
     campaigns : sequence of int or str, optional
         Which to control, by index or name; all unless given.
     markets : int
@@ -47,7 +48,7 @@ class Engine:
 
     def __init__(
         self,
-        scenario: str | Path | Scenario,
+        scenario: str | Path | Mapping[str, Any] | Scenario,
         campaigns: Sequence[int | str] | None = None,
         *,
         markets: int = 1,
@@ -59,7 +60,7 @@ class Engine:
                 raise EnvError(f"{name} = {count!r}: must be a whole number, 1 or more.")
         if not 1 < span < 1e6:
             raise EnvError(f"span = {span!r}: must be a number above 1, such as 10.")
-        self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+        self.scenario = find_scenario(scenario)
         self.campaigns = find_campaigns(self.scenario, campaigns)
         names = campaign_names(self.scenario)
         self.names = [names[n] for n in self.campaigns]
@@ -98,24 +99,9 @@ class Engine:
         """Begin an episode in the markets of these seeds, (E,)."""
         self.markets.draw(seeds)
         self.markets.open()
-        target = self.markets.campaigns.constraints.target_roi[:, self.campaigns]
-        zeros = np.zeros((5, *self.shape))
         self.clipped = np.zeros(self.shape, np.int64)
         """Actions of this episode that lay beyond [-1, 1]; (E, W)."""
-        self._seats = Seats(
-            campaign=np.array(self.campaigns, np.int64),
-            reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
-            log_span=float(np.log(self.span)),
-            action=zeros[0],
-            level=zeros[1],
-            past=make_past(*self.shape),
-            observation=np.zeros((*self.shape, len(FEATURES)), np.float32),
-            reward=zeros[2],
-            cost=zeros[3],
-            score=zeros[4],
-            out=np.zeros(self.shape, np.bool_),
-        )
-        observe_all(self.markets.terms, self.markets.fleet, 0, self._seats)
+        self._seats = open_seats(self.markets, self.campaigns, self.span)
 
     def step(self, actions: ArrayLike) -> None:
         """Play a tick; actions of shape (E, W) are clipped to [-1, 1] and those that were are counted.
@@ -148,6 +134,43 @@ class Engine:
     def close(self) -> None:
         """Let the threads go."""
         self.markets.close()
+
+
+def find_scenario(scenario: str | Path | Mapping[str, Any] | Scenario) -> Scenario:
+    """A scenario by name, path or tables, see `adsim.market.scenario`.
+
+    Raises
+    ------
+    ScenarioError
+        When it cannot be read.
+    """
+    if isinstance(scenario, Scenario):
+        return scenario
+    if isinstance(scenario, Mapping):
+        return read_scenario(scenario, "scenario")
+    return load_scenario(scenario)
+
+
+def open_seats(markets: Markets, campaigns: Sequence[int], span: float) -> Seats:
+    """Seats for some campaigns of markets that have just opened, which see what comes before the first tick."""
+    shape = markets.seeds.size, len(campaigns)
+    target = markets.campaigns.constraints.target_roi[:, campaigns]
+    zeros = np.zeros((5, *shape))
+    seats = Seats(
+        campaign=np.array(campaigns, np.int64),
+        reference=np.where(target > 0, 1 / np.where(target > 0, target, 1), 1.0),
+        log_span=float(np.log(span)),
+        action=zeros[0],
+        level=zeros[1],
+        past=make_past(*shape),
+        observation=np.zeros((*shape, len(FEATURES)), np.float32),
+        reward=zeros[2],
+        cost=zeros[3],
+        score=zeros[4],
+        out=np.zeros(shape, np.bool_),
+    )
+    observe_all(markets.terms, markets.fleet, 0, seats)
+    return seats
 
 
 def find_campaigns(scenario: Scenario, wanted: Sequence[int | str] | None) -> list[int]:

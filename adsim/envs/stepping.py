@@ -60,25 +60,36 @@ def settle_seat(seats, fleet, finished, e, w, n):
     seats.out[e, w] = left
 
 
+@inline
+def steer(seats, fleet, share, e, w):
+    """Move the multiplier by the action, and note what an even pace would spend of the tick's ``share``."""
+    n = seats.campaign[w]
+    level = min(max(seats.level[e, w] + seats.action[e, w], -1.0), 1.0)
+    seats.level[e, w] = level
+    fleet.multiplier[e, n] = seats.reference[e, w] * np.exp(seats.log_span * level)
+    plan(seats.past, fleet.accounts, share, e, w, n)
+
+
+@inline
+def show(seats, terms, fleet, tick, e, w):
+    """Remember the tick just played, reward it, and observe what comes next."""
+    n = seats.campaign[w]
+    opportunities = fleet.bounds[e, tick + 1] - fleet.bounds[e, tick]
+    level, beaten = seats.level[e, w], fleet.score_to_beat[e, n]
+    remember(seats.past, fleet.last[e, n], beaten, fleet.offered[e, n], opportunities, level, tick, e, w)
+    settle_seat(seats, fleet, tick + 1 == terms.share_of_rest.size, e, w, n)
+    observe(seats.past, terms, fleet, seats.reference[e, w], tick + 1, e, w, n, seats.observation[e, w])
+
+
 @jit
 def step(terms, fleet, room, events, tick, wrong, seats, start, stop):
     """One tick of markets ``start`` to ``stop``, see `adsim.market.markets.Markets.run_tick`."""
-    ticks = terms.share_of_rest.size
     for e in range(start, stop):
-        opportunities = fleet.bounds[e, tick + 1] - fleet.bounds[e, tick]
         for w in range(seats.campaign.size):
-            n = seats.campaign[w]
-            level = min(max(seats.level[e, w] + seats.action[e, w], -1.0), 1.0)
-            seats.level[e, w] = level
-            fleet.multiplier[e, n] = seats.reference[e, w] * np.exp(seats.log_span * level)
-            plan(seats.past, fleet.accounts, terms.share_of_rest[tick], e, w, n)
+            steer(seats, fleet, terms.share_of_rest[tick], e, w)
         wrong[e] = play(terms, fleet, room, events, tick, e)
         for w in range(seats.campaign.size):
-            n = seats.campaign[w]
-            level, beaten = seats.level[e, w], fleet.score_to_beat[e, n]
-            remember(seats.past, fleet.last[e, n], beaten, fleet.offered[e, n], opportunities, level, tick, e, w)
-            settle_seat(seats, fleet, tick + 1 == ticks, e, w, n)
-            observe(seats.past, terms, fleet, seats.reference[e, w], tick + 1, e, w, n, seats.observation[e, w])
+            show(seats, terms, fleet, tick, e, w)
 
 
 @jit

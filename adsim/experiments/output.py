@@ -5,7 +5,8 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -57,18 +58,38 @@ def save(
     OutputError
         When a file can't be written.
     """
+    with staged(folder) as staging:
+        for name, table in tables.items():
+            _write_table(staging / name, table)
+        for name, figure in figures.items():
+            _write_figure(staging / name, figure)
+        _write_run(staging / "run.json", run)
+
+
+@contextmanager
+def staged(folder: str | Path) -> Iterator[Path]:
+    """A new folder; what is written there moves to ``folder`` in the end, in the order of names, or not at all.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Created where missing; files and folders of the same names are replaced.
+
+    Raises
+    ------
+    OutputError
+        When a file can't be written.
+    """
     path = Path(folder).absolute()
     created = _first_missing(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adsim-", dir=path) as staging:
-            for name, table in tables.items():
-                _write_table(Path(staging, name), table)
-            for name, figure in figures.items():
-                _write_figure(Path(staging, name), figure)
-            _write_run(Path(staging, "run.json"), run)
-            for file in sorted(Path(staging).iterdir()):
-                file.replace(path / file.name)
+            yield Path(staging)
+            for entry in sorted(Path(staging).iterdir()):
+                if entry.is_dir() and (path / entry.name).exists():
+                    shutil.rmtree(path / entry.name)
+                entry.replace(path / entry.name)
     except BaseException as error:
         if created is not None:
             shutil.rmtree(created, ignore_errors=True)

@@ -181,8 +181,14 @@ def prepare(terms, fleet, room, columns, e):
 
 @inline
 def play(terms, fleet, room, events, tick, e):
-    """Play one tick of market ``e``; returns the first campaign whose multiplier cannot be cleared, else -1."""
+    """Play one tick of market ``e``; returns what `sell` does."""
     decide(terms, fleet, tick, e)
+    return sell(terms, fleet, room, events, tick, e)
+
+
+@inline
+def sell(terms, fleet, room, events, tick, e):
+    """Sell one tick of market ``e`` at its multipliers; returns the first that cannot be cleared, else -1."""
     wrong = first_unclearable(terms, fleet.multiplier[e])
     first, last = fleet.bounds[e, tick], fleet.bounds[e, tick + 1]
     if wrong < 0:
@@ -260,8 +266,8 @@ def lay_out(terms, fleet, room, e):
 
 @cache
 def compile_for(mechanism: str, kernel: Any = play_all) -> Any:
-    """A kernel around `play` for a mechanism; one from elsewhere gets a kernel compiled around its own rule."""
+    """A kernel around `play` or `sell`; a mechanism from elsewhere gets one compiled around its own rule."""
     if mechanism in NUMBERS:
         return kernel
-    tick = recompile(run_tick, clear_tile=numbered(mechanism))
-    return recompile(kernel, play=recompile(play, run_tick=tick))
+    own = recompile(sell, run_tick=recompile(run_tick, clear_tile=numbered(mechanism)))
+    return recompile(kernel, sell=own, play=recompile(play, sell=own))

@@ -274,6 +274,11 @@ class Markets:
         fill_streams(np.ascontiguousarray(self._keys[:, column]), 0, keys)
         return keys
 
+    def scale_budgets(self, factors: Floats) -> None:
+        """Multiply the drawn budgets, all by factors (E, N) above 0; `open` follows."""
+        budget = self.campaigns.constraints.budget
+        budget *= factors
+
     def laid_ranges(self) -> Iterator[tuple[int, int]]:
         """Parts of the period, first and last opportunity of each, whose traffic can be drawn when it is yielded."""
         opportunities = self.scenario.market.opportunities

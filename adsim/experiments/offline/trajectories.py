@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adsim.envs.features import NAMES
+from adsim.envs.score import violation
 from adsim.types import Floats
 
 LEVEL = NAMES.index("multiplier_last")
@@ -49,3 +50,10 @@ class Trajectories(NamedTuple):
 def to_go(amounts: Floats) -> Floats:
     """Sums from each tick to the end; (E, T)."""
     return np.cumsum(amounts[:, ::-1], axis=1)[:, ::-1]
+
+
+def shortfalls(trajectories: Trajectories) -> Floats:
+    """Relative shortfalls of whole periods from their target ROI, see `adsim.envs.score.violation`; (E,)."""
+    value, spend = trajectories.value.sum(axis=1), trajectories.spend.sum(axis=1)
+    each = zip(value, spend, trajectories.target_roi, strict=True)
+    return np.array([violation(one, money, 0.0, target, np.inf) for one, money, target in each], np.float64)

@@ -12,7 +12,7 @@ import os
 import platform
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -316,18 +316,23 @@ def check_features(card: Card, file: Path) -> None:
     AdsimError
         Naming the features that differ.
     """
-    ours, theirs = (
-        {each.name: (each.low, each.high) for each in side} for side in (current_features(), card.features)
-    )
+    difference = features_that_differ(card.features)
+    if difference:
+        raise AdsimError(f"{file}: trained on other features ({difference}). Train it again.")
+
+
+def features_that_differ(features: Sequence[FeatureRange]) -> str:
+    """What an observation and this version's do not have in common, in words; empty where they are the same."""
+    ours, theirs = ({each.name: (each.low, each.high) for each in side} for side in (current_features(), features))
     if list(ours.items()) == list(theirs.items()):
-        return
+        return ""
     parts = {
         "unknown here": [name for name in theirs if name not in ours],
         "missing there": [name for name in ours if name not in theirs],
         "of another range": [name for name in ours if name in theirs and ours[name] != theirs[name]],
     }
-    words = [f"{what}: {', '.join(names)}" for what, names in parts.items() if names] or ["in another order"]
-    raise AdsimError(f"{file}: trained on other features ({'; '.join(words)}). Train it again.")
+    words = [f"{what}: {', '.join(names)}" for what, names in parts.items() if names]
+    return "; ".join(words or ["in another order"])
 
 
 def _tensors(content: bytes, file: Path) -> dict[str, Any]:
