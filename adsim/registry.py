@@ -70,6 +70,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "logs": {
         "theta": "adsim.logs.theta:ThetaLog",
         "ipinyou": "adsim.logs.ipinyou:IPinYouLog",
+        "auctionnet": "adsim.logs.auctionnet:AuctionNetLog",
     },
 }
 

@@ -114,6 +114,61 @@ class NumpyMarket:
         self.conversions = np.bincount(winners[bought], minlength=size)
 
 
+class NumpyEpisode:
+    """An episode of AuctionNet as its published code plays it: a tick at a time over whole matrices.
+
+    Predicted values and their uncertainties are drawn for every campaign of every opportunity; an auction call draws
+    exposures, what really converts (`truncnorm`) and conversions (`binomial`) for all of them and sorts all bids;
+    whoever overspends loses just as many of its wins at random and the tick is called again, until nobody does.
+    Our own restatement, on the means that adsim drew for its own episode.
+    """
+
+    def __init__(self, market: Any, multiplier: float) -> None:
+        from adsim.market.markets import Markets
+
+        world = Markets(market.scenario, [market.seed]).world.forecast
+        self.mean, self.spread, self.uncertainty = (table[0].astype(float) for table in world[1:4])
+        self.counts = np.diff(world.cuts[0])
+        self.budgets = market.campaigns.constraints.budget
+        self.reserve, self.multiplier = market.scenario.auction.reserve, multiplier
+        self.reach = np.random.default_rng(1).random((2, self.budgets.size)) * 2
+
+    def run(self) -> float:
+        """One period; returns conversions."""
+        self.rng, self.left = np.random.default_rng(0), self.budgets.copy()
+        return sum(self._tick(tick, count) for tick, count in enumerate(self.counts))
+
+    def _tick(self, tick: int, count: int) -> float:
+        shape, rng = (count, self.budgets.size), self.rng
+        values = np.clip(rng.normal(self.mean[:, tick], self.spread[:, tick], shape), 0, 1)
+        ratio = np.minimum(np.abs(rng.normal(self.uncertainty, self.uncertainty / 2, shape)), 0.3)
+        bids = np.where(self.left >= 0.1, values * self.multiplier, 0)
+        while True:
+            winners, prices, shown, bought = self._auction(values, ratio * values, bids)
+            cost = np.bincount(winners[shown], prices[shown], self.budgets.size)
+            over = np.maximum((cost - self.left) / (cost + 1e-4), 0)
+            if not over.any():
+                break
+            for n in np.flatnonzero(over):
+                for k in range(3):
+                    won = np.flatnonzero(winners[:, k] == n)
+                    bids[rng.choice(won, int(np.ceil(won.size * over[n])), replace=False), n] = 0
+        self.left -= cost
+        return float(bought.sum())
+
+    def _auction(self, values: Any, sigma: Any, bids: Any) -> tuple[Any, Any, Any, Any]:
+        winners, prices = clear_argsort(bids, 3, self.reserve)
+        shown = self.rng.random(winners.shape) < np.array([1.0, 0.8, 0.6])
+        shown[:, 2] &= shown[:, 1]
+        shown &= winners >= 0
+        below, above = self.reach
+        true = truncnorm.rvs(
+            -below, above, loc=values, scale=np.maximum(sigma, 1e-12), size=values.shape, random_state=self.rng
+        )
+        converts = self.rng.binomial(1, np.clip(true, 0, 1))
+        return winners, prices, shown, shown & (np.take_along_axis(converts, np.maximum(winners, 0), 1) == 1)
+
+
 class ObjectAuction:
     """A contextual second-price auction an opportunity at a time, small numpy arrays in Python objects.
 

@@ -19,6 +19,13 @@ def best(work: Callable[[], object], seconds: float = 0.6, least: int = 3) -> fl
     return min(times)
 
 
+def once(work: Callable[[], object]) -> float:
+    """CPU seconds of a single call, for what takes long and needs no warming up."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
+
+
 def copy_bandwidth(megabytes: int = 256) -> float:
     """Bytes read and written per second by copying an array much larger than the caches."""
     source = np.ones(megabytes * 2**20 // 8)

@@ -84,8 +84,8 @@ def horizons(text: str, option: str = "--horizons") -> list[int]:
     return [found[0] << doublings for doublings in range((found[1] // found[0]).bit_length())]
 
 
-def counts(text: str, option: str) -> list[int]:
-    """Whole numbers that an option lists, or ``a:b`` for all from a to b.
+def counts(text: str, option: str, least: int = 1) -> list[int]:
+    """Whole numbers from ``least`` that an option lists, or ``a:b`` for all from a to b.
 
     >>> counts("2:4", "--participants"), counts("2,6", "--participants")
     ([2, 3, 4], [2, 6])
@@ -95,8 +95,8 @@ def counts(text: str, option: str) -> list[int]:
         found = list(range(int(first), int(last) + 1)) if colon else [int(part) for part in split(text)]
     except ValueError:
         found = []
-    if not found or min(found) < 1:
-        raise AdsimError(f"{option} {text}: must be whole numbers from 1, as 2,4 or as 2:6 for all between.")
+    if not found or min(found) < least:
+        raise AdsimError(f"{option} {text}: must be whole numbers from {least}, as 2,4 or as 2:6 for all between.")
     return found
 
 

@@ -141,8 +141,8 @@ def observe(past, terms, fleet, reference, tick, e, w, n, out):
     budget, stock = constraints.budget[e, n], constraints.stock[e, n]
     target, value = constraints.target_roi[e, n], constraints.value_per_conversion[e, n]
     budget_left, stock_left = accounts.budget_left[e, n], accounts.stock_left[e, n]
-    opportunities = terms.bounds[ticks]
-    played = terms.bounds[tick]
+    bounds = fleet.bounds[e]
+    opportunities, played = bounds[ticks], bounds[tick]
     traffic_left = (opportunities - played) / opportunities
     total, ring = past.total[e, w], past.recent[e, w]
     last = ring[(tick + RECENT - 1) % RECENT]
@@ -161,7 +161,7 @@ def observe(past, terms, fleet, reference, tick, e, w, n, out):
         reach = log_ratio(max(budget_left, 0.0), rest, 4 * np.log(10.0)) / np.log(10.0)
     out[0] = (ticks - tick) / ticks
     out[1] = traffic_left
-    out[2] = min((terms.bounds[tick + 1] - played) / opportunities * ticks, 5.0) if tick < ticks else 0.0
+    out[2] = min((bounds[tick + 1] - played) / opportunities * ticks, 5.0) if tick < ticks else 0.0
     out[3] = min(max(budget_left / budget, 0.0), 1.0) if budgeted else 1.0
     out[4] = out[3] - traffic_left if budgeted else 0.0
     out[5] = reach

@@ -25,7 +25,7 @@ class Recording:
         """Keep the tick just played."""
         engine, (n,) = self._engine, self._engine.campaigns
         fleet, totals, tick = engine.markets.fleet, engine.totals(), engine.markets.tick
-        opportunities = np.diff(engine.markets.terms.bounds)[tick - 1]
+        opportunities = np.diff(engine.markets.fleet.bounds[0])[tick - 1]
         offered = fleet.offered[0, n] / opportunities if opportunities else np.nan
         beaten = fleet.score_to_beat[0, n] / offered if offered > 0 else np.nan
         sold = units_sold(totals.conversions.item(), totals.value.item(), fleet.constraints.stock_unit[0, n])

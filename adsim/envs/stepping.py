@@ -74,7 +74,7 @@ def steer(seats, fleet, share, e, w):
 def show(seats, terms, fleet, tick, e, w):
     """Remember the tick just played, reward it, and observe what comes next."""
     n = seats.campaign[w]
-    opportunities = terms.bounds[tick + 1] - terms.bounds[tick]
+    opportunities = fleet.bounds[e, tick + 1] - fleet.bounds[e, tick]
     level, beaten = seats.level[e, w], fleet.score_to_beat[e, n]
     remember(seats.past, fleet.last[e, n], beaten, fleet.offered[e, n], opportunities, level, tick, e, w)
     settle_seat(seats, fleet, tick + 1 == terms.share_of_rest.size, e, w, n)

@@ -58,6 +58,8 @@ class Rule(NamedTuple):
     """Probability that each slot is seen, and a final 0; (K + 1,)."""
     ad_share: float
     """Split traffic: share of slots sold as ads."""
+    sell_at_reserve: bool
+    """Second prices: whether a slot is sold whose price is the reserve."""
 
 
 class Ranking(NamedTuple):

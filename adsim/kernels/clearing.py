@@ -9,7 +9,14 @@ from adsim.kernels.auction import UNCAPPED, Array, Candidates, Ranking, Rule
 
 
 def make_rule(
-    exposure: Array, reserve: float, beta: float, *, plain: bool, ad_share: float, dtype: DTypeLike
+    exposure: Array,
+    reserve: float,
+    beta: float,
+    *,
+    plain: bool,
+    ad_share: float,
+    sell_at_reserve: bool,
+    dtype: DTypeLike,
 ) -> Rule:
     """The auction's parameters, typed."""
     kind: Any = np.dtype(dtype).type
@@ -26,6 +33,7 @@ def make_rule(
         beta=kind(beta),
         exposure=np.append(exposure, 0).astype(kind),
         ad_share=ad_share,
+        sell_at_reserve=sell_at_reserve,
     )
 
 

@@ -174,10 +174,15 @@ def _take_money(accounts, candidates, bound, charge, n, start, stop):
     """Lower campaign ``n``'s budget and cap; whether that lowers a bid between ``start`` and ``stop``."""
     left = accounts.budget_left[n] - charge
     accounts.budget_left[n] = left
-    spent = left < EXHAUSTED * accounts.budget[n]
     if candidates.cap[n] >= 0:
-        candidates.cap[n] = LEFT if spent else left * (1 - EXHAUSTED)
+        candidates.cap[n] = cap_of(left, accounts.budget[n])
     return _cap_binds(candidates, bound, n, start, stop)
+
+
+@inline
+def cap_of(left, budget):
+    """The most that one charging event may cost with so much money left; LEFT where that is as good as nothing."""
+    return LEFT if left < EXHAUSTED * budget else left * (1 - EXHAUSTED)
 
 
 @inline

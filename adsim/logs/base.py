@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -150,33 +150,12 @@ class Layout(NamedTuple):
     """Whether line 1 holds names."""
 
 
-def read_table(path: Path, layout: Layout, names: Sequence[str], block: int) -> Iterator[pd.DataFrame]:
-    """The columns ``names`` of a table, one frame per block of about ``block`` bytes.
-
-    Raises
-    ------
-    LogError
-        Naming the first line and column that is wrong.
-    """
-    line = 1
-    with opened(path) as stream:
-        if layout.header:
-            stream.readline()
-            line = 2
-        while text := stream.read(block):
-            text = (text + stream.readline()).replace(b"\r\n", b"\n")
-            text = text if text.endswith(b"\n") else text + b"\n"
-            frame = _parse(text, layout, names)
-            if frame is None:
-                raise _complaint(path, line, text, layout, names)
-            yield frame
-            line += len(frame)
-    if line == 1 + layout.header:
-        raise LogError(f"{path}: the log is empty. It holds one row per impression.")
+Parse = Callable[[bytes, Layout, Sequence[str]], pd.DataFrame | None]
+"""Whole lines to a frame of named columns; None where anything is wrong."""
 
 
-def _parse(text: bytes, layout: Layout, names: Sequence[str]) -> pd.DataFrame | None:
-    """Whole lines as a frame; None where anything is wrong."""
+def parse_text(text: bytes, layout: Layout, names: Sequence[str]) -> pd.DataFrame | None:
+    """Whole lines as a frame, columns that are not numbers as text; None where anything is wrong."""
     counts = _fields(text, layout.separator)
     if (counts != len(layout.names)).any():
         return None
@@ -205,6 +184,33 @@ def _parse(text: bytes, layout: Layout, names: Sequence[str]) -> pd.DataFrame | 
             if (number > column.most).any():
                 return None
     return frame if len(frame) == len(counts) else None
+
+
+def read_table(
+    path: Path, layout: Layout, names: Sequence[str], block: int, parse: Parse = parse_text
+) -> Iterator[pd.DataFrame]:
+    """The columns ``names`` of a table, one frame per block of about ``block`` bytes.
+
+    Raises
+    ------
+    LogError
+        Naming the first line and column that is wrong.
+    """
+    line = 1
+    with opened(path) as stream:
+        if layout.header:
+            stream.readline()
+            line = 2
+        while text := stream.read(block):
+            text = (text + stream.readline()).replace(b"\r\n", b"\n")
+            text = text if text.endswith(b"\n") else text + b"\n"
+            frame = parse(text, layout, names)
+            if frame is None:
+                raise _complaint(path, line, text, layout, names)
+            yield frame
+            line += len(frame)
+    if line == 1 + layout.header:
+        raise LogError(f"{path}: the log is empty. It holds one row per impression.")
 
 
 def _fields(text: bytes, separator: str | None) -> NDArray[np.int64]:

@@ -4,7 +4,6 @@ The format of the iPinYou campaigns published with Cai et al., "Real-Time Biddin
 Display Advertising" (WSDM 2017): separated by spaces or tabs, no header, prices per 1,000 impressions.
 """
 
-import gzip
 import json
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import Any, ClassVar
 import pandas as pd
 from numpy.typing import NDArray
 
-from adsim.errors import LogError, OutputError
+from adsim.errors import LogError
 from adsim.logs.base import (
     BLOCK,
     CLICK,
@@ -28,6 +27,7 @@ from adsim.logs.base import (
     Statistics,
     read_table,
 )
+from adsim.logs.writing import written
 
 LAYOUT = Layout(("click", "price", "pctr"), (CLICK, PRICE, PCTR), separator=None, header=False)
 INFO_KEYS = ("imp_train", "clk_train", "cost_train")
@@ -85,13 +85,8 @@ def write(path: Path, click: NDArray[Any], price: NDArray[Any], pctr: NDArray[An
         When the file cannot be written.
     """
     rows = "".join(f"{c} {p} {r!r}\n" for c, p, r in zip(click.tolist(), price.tolist(), pctr.tolist(), strict=True))
-    data = gzip.compress(rows.encode(), mtime=0) if path.suffix == ".gz" else rows.encode()
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from None
+    with written(path) as stream:
+        stream.write(rows.encode())
 
 
 def _positive(path: str | Path, info: dict[str, Any], key: str) -> float:

@@ -87,15 +87,18 @@ def campaign_names(scenario: Scenario) -> list[str]:
 
 
 def _groups(scenario: Scenario, agents: Mapping[int, str | None]) -> list[Group]:
-    """Campaigns next to each other with the agent of one table; those with an agent of their own stand alone."""
+    """Campaigns next to each other that have the same agent; those with an agent of their own stand alone."""
     default = registry.load("mechanisms", scenario.auction.mechanism).default_agent
-    groups, start = [], 0
+    groups: list[Group] = []
+    number = 0
     for table in scenario.campaigns:
-        common = default if table.agent == "auto" else table.agent
-        stop = start + table.count
-        for own in sorted(n for n in agents if start <= n < stop):
-            groups += [Group(slice(start, own), common), Group(slice(own, own + 1), agents[own])]
-            start = own + 1
-        groups.append(Group(slice(start, stop), common))
-        start = stop
-    return [group for group in groups if group.members.stop > group.members.start]
+        for member in range(table.count):
+            named = table.agent_of(member)
+            agent = agents.get(number, default if named == "auto" else named)
+            alone = number in agents or number - 1 in agents
+            if member > 0 and not alone and groups[-1].agent == agent:
+                groups[-1] = Group(slice(groups[-1].members.start, number + 1), agent)
+            else:
+                groups.append(Group(slice(number, number + 1), agent))
+            number += 1
+    return groups

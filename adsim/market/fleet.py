@@ -13,7 +13,7 @@ from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import Accounts
 from adsim.market.loop import run_tick
 from adsim.market.pacing import Pacing
-from adsim.market.world import CONTEXTUAL, LAID, Scratch, Singles, Truth, World, world_of
+from adsim.market.world import CONTEXTUAL, FORECAST, LAID, Scratch, Singles, Truth, World, world_of
 from adsim.mechanisms.clear import numbered, recompile
 from adsim.mechanisms.dispatch import NUMBERS
 from adsim.types import Constraints, Floats
@@ -32,8 +32,6 @@ class Terms(NamedTuple):
     varied_quality: bool
     share_of_rest: Floats
     """Expected share of each tick in the opportunities that are left at its beginning; (ticks,)."""
-    bounds: NDArray[np.int64]
-    """First opportunity of each tick, and the number of all; (ticks + 1,)."""
     rule: Rule
     groups: Groups
     every: int
@@ -46,6 +44,8 @@ class Fleet(NamedTuple):
     """E markets of N campaigns; M is N, or N + 1 with posted competition."""
 
     world: World
+    bounds: NDArray[np.int64]
+    """First opportunity of each tick, and the number of all; (E, ticks + 1)."""
     accounts: Accounts
     constraints: Constraints
     """(E, N)"""
@@ -112,13 +112,14 @@ def account_of(accounts, e):
 def seen_by(terms, fleet, tick, e, last):
     """What the rules of market ``e`` know before a tick; ``last`` are totals since the last decision."""
     own, accounts = fleet.constraints, fleet.accounts
-    first = terms.bounds[tick]
+    bounds = fleet.bounds[e]
+    first = bounds[tick]
     return Seen(
         tick,
         terms.share_of_rest[tick],
         first,
-        first - terms.bounds[tick - 1] if tick > 0 else 0,
-        terms.bounds[terms.bounds.size - 1],
+        first - bounds[tick - 1] if tick > 0 else 0,
+        bounds[bounds.size - 1],
         terms.negative_bids,
         own.value_per_conversion[e],
         own.maximizes_value[e],
@@ -169,7 +170,7 @@ def prepare(terms, fleet, room, columns, e):
     sigma, _ = world.basket
     for n in range(size):
         candidates.multiplier[n] = multiplier[n]
-    if world.source in (CONTEXTUAL, LAID) and sigma == 0:
+    if world.source in (CONTEXTUAL, LAID, FORECAST) and sigma == 0:
         for n in range(size):
             scratch.bound[n] = value[n]
             room.truth.amount[n, :columns] = value[n]
@@ -189,7 +190,7 @@ def play(terms, fleet, room, events, tick, e):
 def sell(terms, fleet, room, events, tick, e):
     """Sell one tick of market ``e`` at its multipliers; returns the first that cannot be cleared, else -1."""
     wrong = first_unclearable(terms, fleet.multiplier[e])
-    first, last = terms.bounds[tick], terms.bounds[tick + 1]
+    first, last = fleet.bounds[e, tick], fleet.bounds[e, tick + 1]
     if wrong < 0:
         prepare(terms, fleet, room, min(room.truth.ctr.shape[1], last - first), e)
         accounts = account_of(fleet.accounts, e)

@@ -24,6 +24,7 @@ from adsim.market.click_traffic import ClickTraffic
 from adsim.market.curve import tick_bounds, traffic_share
 from adsim.market.feature_supply import FeatureSupply, nothing_laid
 from adsim.market.fleet import Fleet, Room, Terms, compile_for, lay_out, play_all
+from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.scenario import Scenario
 from adsim.market.supply import Seeds, draw_traits, make_tiles, make_world
 from adsim.market.world import Stream
@@ -114,14 +115,17 @@ class Markets:
         self.campaigns: Campaigns = make_campaigns(self.scenario, streams, traits, self._agents)
         self.features = self._make_features()
         laid = self.features.laid if self.features else nothing_laid(len(streams))
-        self.world = make_world(self.scenario, streams, traits, laid)
+        self.bounds = self._draw_bounds(streams)
+        self.world = make_world(self.scenario, streams, traits, laid, self.bounds)
         self._quality = traits.quality.astype(np.float32)
         self._keys = streams.streams(Stream.SCAN, 4)
 
-    def scale_budgets(self, factors: Floats) -> None:
-        """Multiply the drawn budgets, all by factors (E, N) above 0; `open` follows."""
-        budget = self.campaigns.constraints.budget
-        budget *= factors
+    def _draw_bounds(self, streams: Seeds) -> NDArray[np.int64]:
+        """First opportunity of each tick, and the number of all; (E, ticks + 1)."""
+        traffic, share = self.scenario.traffic, np.tile(self.traffic_share, (len(streams), 1))
+        if isinstance(traffic, ForecastTraffic):
+            share = traffic.shares(self.traffic_share, streams)
+        return np.stack([tick_bounds(row, self.scenario.market.opportunities) for row in share])
 
     def _make_features(self) -> FeatureSupply | None:
         """Worlds with features, and who learns from them."""
@@ -139,7 +143,6 @@ class Markets:
             window=window,
             varied_quality=any(table.quality.range() != (1.0, 1.0) for table in scenario.campaigns),
             share_of_rest=share / np.cumsum(share[::-1])[::-1],
-            bounds=tick_bounds(share, scenario.market.opportunities),
             rule=self._make_rule(),
             groups=groups,
             every=int(np.gcd.reduce(groups.every)) if groups.every.size else 0,
@@ -157,7 +160,15 @@ class Markets:
         )
         exposure = np.asarray(auction.slot_exposure)
         reserve = max(auction.reserve, LEAST_BID if _some_sit_out(self.scenario) else 0.0)
-        return make_rule(exposure, reserve, auction.beta, plain=plain, ad_share=auction.ad_share, dtype=np.float32)
+        return make_rule(
+            exposure,
+            reserve,
+            auction.beta,
+            plain=plain,
+            ad_share=auction.ad_share,
+            sell_at_reserve=auction.sell_at_reserve,
+            dtype=np.float32,
+        )
 
     def _facts(self) -> PublicFacts:
         mechanism, plugin = self.scenario.auction.mechanism, self._plugin
@@ -217,6 +228,7 @@ class Markets:
         liquid_rate = np.where(target > 0, 1 / np.where(target > 0, target, 1), 0.0)
         return Fleet(
             world=self.world,
+            bounds=self.bounds,
             accounts=self._open_accounts(liquid_rate),
             constraints=Constraints._make(map(np.ascontiguousarray, self.campaigns.constraints)),
             quality=self._quality,
@@ -261,6 +273,11 @@ class Markets:
         keys = np.empty((self.seeds.size, self.scenario.size), np.uint64)
         fill_streams(np.ascontiguousarray(self._keys[:, column]), 0, keys)
         return keys
+
+    def scale_budgets(self, factors: Floats) -> None:
+        """Multiply the drawn budgets, all by factors (E, N) above 0; `open` follows."""
+        budget = self.campaigns.constraints.budget
+        budget *= factors
 
     def laid_ranges(self) -> Iterator[tuple[int, int]]:
         """Parts of the period, first and last opportunity of each, whose traffic can be drawn when it is yielded."""
@@ -310,9 +327,8 @@ class Markets:
         if self.tick >= self.traffic_share.size:
             raise ScenarioError("the period is over: open or draw begins another.")
         self._ask()
-        bounds = self.terms.bounds
         if self.features:
-            self.features.lay(int(bounds[self.tick]), int(bounds[self.tick + 1]))
+            self.features.lay(*self.fleet.bounds[0, self.tick : self.tick + 2].tolist())
         wrong, cuts = self._wrong, self._cuts
         compiled = compile_for(self.scenario.auction.mechanism, kernel)
 

@@ -15,6 +15,7 @@ from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.click_traffic import ClickTraffic
 from adsim.market.distributions import PerOpportunity, Positive
 from adsim.market.explain import explain
+from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.learning_table import LearningTable
 from adsim.market.phases import PhasesTable
 from adsim.mechanisms.clear import check_exposure
@@ -55,13 +56,19 @@ class AuctionTable(_Table):
     ad_share: float = Field(0.3, ge=0, le=1)
     """Share of slots that the mechanism `split` sells as ads."""
 
+    sell_at_reserve: bool = True
+    """False: second prices keep a slot whose price is the reserve, so that a lone bidder gets nothing."""
+
     @model_validator(mode="after")
     def _slots_fit(self) -> "AuctionTable":
         if self.exposure is not None:
             check_exposure(self.exposure)
             if self.slots not in (None, len(self.exposure)):
                 raise ValueError(f"slots = {self.slots}, but exposure lists {len(self.exposure)}: give one of them")
-        if registry.load("mechanisms", self.mechanism).single_slot and len(self.slot_exposure) > 1:
+        mechanism = registry.load("mechanisms", self.mechanism)
+        if not (self.sell_at_reserve or mechanism.keeps_at_reserve):
+            raise ValueError(f"sell_at_reserve = false is for gsp and second_price, not {self.mechanism}")
+        if mechanism.single_slot and len(self.slot_exposure) > 1:
             raise ValueError(f"{self.mechanism} sells one slot, not {len(self.slot_exposure)}: use gsp or vcg")
         return self
 
@@ -127,11 +134,12 @@ Traffic = Annotated[
     Annotated[ContextualTraffic, Tag("contextual")]
     | Annotated[IndependentTraffic, Tag("independent")]
     | Annotated[ClickTraffic, Tag("click_world")]
-    | Annotated[CatalogueTraffic, Tag("catalogue")],
+    | Annotated[CatalogueTraffic, Tag("catalogue")]
+    | Annotated[ForecastTraffic, Tag("auctionnet")],
     Discriminator(
         _source,
         custom_error_type="unknown_source",
-        custom_error_message="source must be contextual, independent, click_world or catalogue",
+        custom_error_message="source must be contextual, independent, click_world, catalogue or auctionnet",
     ),
 ]
 
@@ -168,8 +176,9 @@ class CampaignTable(_Table):
 
     name: str = "campaign"
     count: int = Field(1, ge=1, le=100_000)
-    agent: str = "auto"
-    """`name` or `name:key=value`; auto is the bidder that knows the mechanism best."""
+    agent: str | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
+    """`name` or `name:key=value`, or a list that the campaigns take in turn; auto is the bidder that knows the
+    mechanism best."""
     objective: Literal["value", "utility"] = "value"
     value: Positive = Field(default=1.0, validate_default=True)
     """Value of a conversion."""
@@ -199,9 +208,14 @@ class CampaignTable(_Table):
         stocks = [name for name in STOCKS if getattr(self, name) is not None]
         if len(stocks) > 1:
             raise ValueError(f"give {' or '.join(stocks)}, not {'both' if len(stocks) == 2 else 'all'}")
-        if self.agent != "auto":
-            registry.create("agents", *registry.parse(self.agent))
+        for agent in {self.agent} if isinstance(self.agent, str) else set(self.agent):
+            if agent != "auto":
+                registry.create("agents", *registry.parse(agent))
         return self
+
+    def agent_of(self, member: int) -> str:
+        """The agent of one of the table's campaigns."""
+        return self.agent if isinstance(self.agent, str) else self.agent[member % len(self.agent)]
 
 
 class Scenario(_Table):
@@ -230,15 +244,9 @@ class Scenario(_Table):
         if not isinstance(curve, str) and len(curve) != self.market.ticks:
             raise ValueError(f"traffic.curve has {len(curve)} weights for {self.market.ticks} ticks")
         self._check_learning()
-        if isinstance(self.traffic, CatalogueTraffic):
-            self.traffic.check(self.size)
-        unknown_rates = isinstance(self.traffic, CatalogueTraffic | ClickTraffic)
-        if unknown_rates and any(campaign.relative_stock is not None for campaign in self.campaigns):
-            raise ValueError("relative_stock is for contextual and independent traffic: give stock")
+        self._check_traffic()
         if self.phases is not None:
             self.phases.check(self.market.opportunities, posted=self.competition is not None)
-        if isinstance(self.traffic, ClickTraffic) and self.traffic.ads < self.size:
-            raise ValueError(f"traffic.ads = {self.traffic.ads}: fewer than the {self.size} campaigns, each an ad")
         if mechanism.pays_liquid_value:
             for number, campaign in enumerate(self.campaigns):
                 if campaign.target_roi is None and campaign.target_cpa is None:
@@ -247,6 +255,19 @@ class Scenario(_Table):
                         f"{self.auction.mechanism} charges value / target ROI"
                     )
         return self
+
+    def _check_traffic(self) -> None:
+        """The source's campaigns and predictions."""
+        traffic = self.traffic
+        if isinstance(traffic, CatalogueTraffic | ForecastTraffic):
+            traffic.check(self.size)
+        if isinstance(traffic, ForecastTraffic) and self.predictor != PredictorTable():
+            raise ValueError("predictor: traffic from auctionnet brings its own predictions, and takes no other")
+        if isinstance(traffic, ClickTraffic) and traffic.ads < self.size:
+            raise ValueError(f"traffic.ads = {traffic.ads}: fewer than the {self.size} campaigns, each an ad")
+        known_rates = isinstance(traffic, ContextualTraffic | IndependentTraffic)
+        if not known_rates and any(campaign.relative_stock is not None for campaign in self.campaigns):
+            raise ValueError("relative_stock is for contextual and independent traffic: give stock")
 
     def _check_learning(self) -> None:
         """A learned predictor needs features, and outcomes that are events."""

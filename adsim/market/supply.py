@@ -14,13 +14,16 @@ from adsim.kernels.traffic import CONSTANT, DIMENSIONS, LOGNORMAL, UNIFORM
 from adsim.market.catalogue import CatalogueTraffic, draw_ads
 from adsim.market.click_traffic import ClickTraffic
 from adsim.market.distributions import Constant, Distribution, LogNormal, Uniform
+from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.scenario import CampaignTable, ContextualTraffic, IndependentTraffic, Scenario
 from adsim.market.world import (
     CATALOGUE,
     CONTEXTUAL,
+    FORECAST,
     INDEPENDENT,
     LAID,
     Catalogue,
+    Forecast,
     Laid,
     Phases,
     Scratch,
@@ -136,7 +139,7 @@ def per_campaign(
     return values
 
 
-def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid) -> World:
+def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid, bounds: NDArray[np.int64]) -> World:
     """The compiled traffic's parameters."""
     shape = len(seeds), scenario.size
     traffic = scenario.traffic
@@ -153,6 +156,8 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid) -> 
         source, amounts = INDEPENDENT, _compiled(traffic.value)
     elif isinstance(traffic, ClickTraffic):
         source = LAID
+    elif isinstance(traffic, ForecastTraffic):
+        source = FORECAST
     errors = _errors(scenario, seeds)
     biased = np.any(errors.ctr_bias != 1) or np.any(errors.cvr_bias != 1)
     return World(
@@ -181,6 +186,7 @@ def make_world(scenario: Scenario, seeds: Seeds, traits: Traits, laid: Laid) -> 
         ctr_error_slope=np.float32(errors.ctr_slope),
         charge_on=CHARGE_ON[scenario.auction.charge],
         laid=laid,
+        forecast=_forecast(scenario, seeds, bounds),
     )
 
 
@@ -201,7 +207,7 @@ def make_tiles(world: World) -> Tiles:
         return np.ones(shape, np.float32)
 
     truth = Truth(ones(), ones(), ones())
-    apart = world.has_errors or world.laid.pctr.size > 0
+    apart = world.has_errors or world.laid.pctr.size > 0 or world.source == FORECAST
     pctr, pcvr = (ones(), ones()) if apart else (truth.ctr, truth.cvr)
     width = shape[1]
     scratch = Scratch(
@@ -263,6 +269,15 @@ def _catalogue(scenario: Scenario, seeds: Seeds) -> Catalogue:
         seats=np.float32(table.seats(scenario.size)),
         spread=np.float32(table.spread),
     )
+
+
+def _forecast(scenario: Scenario, seeds: Seeds, bounds: NDArray[np.int64]) -> Forecast:
+    """Means and spreads of predictions, and what truth is like beside them."""
+    table = scenario.traffic
+    if not isinstance(table, ForecastTraffic):
+        none = np.zeros((len(seeds), 0), np.float32)
+        return Forecast(np.zeros((len(seeds), 0), np.int64), none[:, :, None], none[:, :, None], none, none)
+    return Forecast(bounds, *table.draw(scenario.size, scenario.market.ticks, seeds))
 
 
 def _phases(scenario: Scenario) -> Phases:

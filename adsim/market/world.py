@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adsim.kernels import catalogue, traffic
+from adsim.kernels import catalogue, forecasts, traffic
 from adsim.kernels.counter import stream
 from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import CONVERSION
 
-CONTEXTUAL, INDEPENDENT, LAID, CATALOGUE = range(4)
+CONTEXTUAL, INDEPENDENT, LAID, CATALOGUE, FORECAST = range(5)
 """Sources of traffic."""
 
 Singles = NDArray[np.float32]
@@ -63,6 +63,21 @@ class Catalogue(NamedTuple):
     spread: np.float32
 
 
+class Forecast(NamedTuple):
+    """Predictions that truth follows, as `adsim.kernels.forecasts` takes them; without rows in other worlds."""
+
+    cuts: NDArray[np.int64]
+    """First opportunity of each tick, and the number of all; (ticks + 1,)."""
+    mean: Singles
+    """(N, ticks)"""
+    spread: Singles
+    """(N, ticks)"""
+    uncertainty: Singles
+    """(N,)"""
+    lean: Singles
+    """(N,)"""
+
+
 class World(NamedTuple):
     """Parameters of the traffic of a market of ``N`` campaigns; of E markets, arrays have E rows, see `world_of`."""
 
@@ -100,6 +115,7 @@ class World(NamedTuple):
     """Above 0 where errors distort the logits of click rates; bias and spread are then the logit's."""
     charge_on: int
     laid: Laid
+    forecast: Forecast
 
 
 class Stream:
@@ -173,6 +189,13 @@ def world_of(world, e):
             world.laid.pcvr[e],
             world.laid.quality[e],
         ),
+        Forecast(
+            world.forecast.cuts[e],
+            world.forecast.mean[e],
+            world.forecast.spread[e],
+            world.forecast.uncertainty[e],
+            world.forecast.lean[e],
+        ),
     )
 
 
@@ -203,6 +226,22 @@ def _draw(world, truth, scratch, candidates, first, count, width):
         _contextual(world, truth, scratch, candidates.experience, first, count, width)
     elif world.source == LAID:
         _take(world.laid, first, truth.ctr, truth.cvr, scratch.pctr, scratch.pcvr, candidates.quality, width)
+        if world.phases.value.size > 0:
+            traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
+    elif world.source == FORECAST:
+        told = world.forecast
+        forecasts.draw_forecasts(
+            world.keys[CTR],
+            first,
+            told.cuts,
+            told.mean,
+            told.spread,
+            told.uncertainty,
+            told.lean,
+            truth.ctr,
+            scratch.pctr,
+            width,
+        )
         if world.phases.value.size > 0:
             traffic.constant_amounts(world.value, truth.amount, scratch.bound, width)
     elif world.source == CATALOGUE:

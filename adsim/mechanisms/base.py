@@ -25,6 +25,8 @@ class Mechanism(ABC):
         The winner pays its own liquid value, whatever it bids; every campaign needs a target ROI.
     pays_next_score : bool
         With one slot, plain bids and a single campaign, the price is the posted bid to beat.
+    keeps_at_reserve : bool
+        Knows what to do where no slot is to be sold at the reserve (``sell_at_reserve = false``).
     needs_experience : bool
         Ranks by user-experience scores.
     scored : bool
@@ -40,6 +42,7 @@ class Mechanism(ABC):
     bids_may_be_negative: ClassVar[bool] = False
     pays_liquid_value: ClassVar[bool] = False
     pays_next_score: ClassVar[bool] = False
+    keeps_at_reserve: ClassVar[bool] = False
     needs_experience: ClassVar[bool] = False
     scored: ClassVar[bool] = False
     default_agent: ClassVar[str] = "feedback"

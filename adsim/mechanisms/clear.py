@@ -32,6 +32,7 @@ def clear(
     quality: ArrayLike | None = None,
     liquid_value: ArrayLike | None = None,
     ad_share: float = 0.3,
+    sell_at_reserve: bool = True,
 ) -> Clearing:
     """Clear a batch of auctions.
 
@@ -55,6 +56,9 @@ def clear(
         Value / target ROI per exposure: what a winner of `lpa` pays.
     ad_share : float
         Share of slots that `split` sells as ads, in [0, 1].
+    sell_at_reserve : bool
+        False: `second_price` and `gsp` keep a slot whose price is the reserve, so that the last bidder goes without
+        and a lone one gets nothing, as in AuctionNet's published code (Su et al. 2024, arXiv 2412.10798).
 
     Returns
     -------
@@ -92,12 +96,16 @@ def clear(
     if liquid_value is None and rule_class.pays_liquid_value:
         raise AuctionError(f"liquid_value is missing: it is what a winner of {mechanism} pays.")
     plain = quality is None and beta == 0 and not rule_class.scored
+    if not (sell_at_reserve or rule_class.keeps_at_reserve):
+        raise AuctionError(f"sell_at_reserve = False is for gsp and second_price, not {mechanism}.")
     extras = (
         _like(rows, "quality", quality, np.finfo(rows.dtype).tiny, 1.0),
         _like(rows, "user_experience", user_experience, -LARGEST, 0.0),
         _like(rows, "liquid_value", liquid_value, 0.0, 0.0),
     )
-    rule = make_rule(slots, reserve, beta, plain=plain, ad_share=ad_share, dtype=rows.dtype)
+    rule = make_rule(
+        slots, reserve, beta, plain=plain, ad_share=ad_share, sell_at_reserve=sell_at_reserve, dtype=rows.dtype
+    )
     tiled = rows.ndim == 3
     candidates = rows.shape[1]
     width = rows.shape[2] if tiled else tiles.tile_width(candidates)

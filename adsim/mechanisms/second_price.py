@@ -12,3 +12,4 @@ class SecondPrice(Mechanism):
     clear_tile = staticmethod(clear_tile)
     single_slot = True
     pays_next_score = True
+    keeps_at_reserve = True

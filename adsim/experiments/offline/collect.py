@@ -22,9 +22,9 @@ from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
-AGENTS = ("ecpc", "pid", "pid:proportional=1.0", "feedback", "feedback:step=0.05", "online_lp")
-"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, controllers of the budget and of
-all constraints at two paces each, and what AuctionNet calls OnlineLp. All decide once a tick.
+AGENTS = ("ecpc", "pid", "feedback", "feedback:step=0.05", "online_lp")
+"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, a controller of the budget, one of
+all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a tick.
 """
 EXPLORING = 0.5
 """Share of the campaigns whose multipliers wander; the others show the agents as they are."""

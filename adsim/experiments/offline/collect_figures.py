@@ -56,10 +56,11 @@ def _points(found: Collection, runs: pd.DataFrame) -> tuple[Floats, tuple[str, s
 
 def _frame(axes: Axes, points: Floats, *, relative: bool) -> None:
     """From 0, few ticks, outliers beyond the edge."""
-    top = float(np.quantile(points[:, 1], LARGEST))
-    axes.set(xlim=(0, 1.04 * float(points[:, 0].max())), ylim=(min(0.0, float(points[:, 1].min())), 1.1 * top))
+    low, high = min(0.0, float(points[:, 1].min())), float(np.quantile(points[:, 1], LARGEST))
+    right = float(points[:, 0].max())
+    axes.set(xlim=(0, 1.04 * right if right > 0 else 1), ylim=(low, 1.1 * high if high > low else low + 1))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(PercentFormatter(1.0) if relative else FuncFormatter(lambda value, _: number(value)))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from adsim.envs.engine import SPAN
-from adsim.envs.features import NAMES
+from adsim.envs.features import HIGH, LOW, NAMES
 from adsim.errors import AdsimError
 from adsim.experiments.offline.minari_dataset import require_minari, write_dataset
 from adsim.experiments.offline.trajectories import Trajectories, to_go
@@ -168,6 +168,7 @@ def load_trajectories(folder: str | Path) -> Trajectories:
     missing = [name for name in READ if name not in table.column_names]
     if missing:
         raise AdsimError(f"{file}: no column {', '.join(missing)}. Copy it again, or collect again.")
+    _check_types(table, file)
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise AdsimError(
             f"{file}: changed since it was written: its SHA-256 is not the one in {CARD}. Copy both again, together."
@@ -213,6 +214,14 @@ def _file(folder: str | Path) -> Path:
     return file
 
 
+def _check_types(table: Any, file: Path) -> None:
+    """Refuse columns of anything but numbers."""
+    for name in READ:
+        kind = table.schema.field(name).type
+        if name != "agent" and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise AdsimError(f"{file}: column {name} holds {kind}: must hold numbers. Collect again.")
+
+
 def _trajectories(table: Any, card: Card, file: Path) -> Trajectories:
     """The columns of a table as arrays, once its rows are those of trajectories of equal length."""
     shape = card.trajectories, card.ticks + 1
@@ -228,6 +237,10 @@ def _trajectories(table: Any, card: Card, file: Path) -> Trajectories:
     ).any():
         raise AdsimError(f"{file}: rows are not in the order of trajectory and tick. Sort them.")
     columns = {name: table[name].to_numpy().reshape(shape) for name in (*OF_PERIODS, *NAMES, *OF_TICKS)}
+    for name in OF_PERIODS:
+        changing = (columns[name] != columns[name][:, :1]).any(axis=1)
+        if changing.any():
+            raise AdsimError(f"{file}: {name} changes within trajectory {np.argmax(changing)}: must be the same.")
     return Trajectories(
         observation=np.stack([columns[name] for name in NAMES], axis=2),
         **{name: np.ascontiguousarray(columns[name][:, :-1]) for name in OF_TICKS},
@@ -264,6 +277,10 @@ def _faults(found: Trajectories) -> Iterator[str]:
             e, tick, *feature = np.argwhere(~finite)[0].tolist()
             what = NAMES[feature[0]] if feature else name
             yield f"{what} of trajectory {e}, tick {tick}, is {getattr(found, name)[e, tick, *feature]}: not a number"
+    beyond = np.argwhere((found.observation < LOW) | (found.observation > HIGH))
+    for e, tick, feature in beyond[:1].tolist():
+        number, low, high = found.observation[e, tick, feature], LOW[feature], HIGH[feature]
+        yield f"{NAMES[feature]} of trajectory {e}, tick {tick}, is {number:g}: must be within [{low:g}, {high:g}]"
     bounds: dict[str, tuple[NDArray[Any], NDArray[np.bool_], str]] = {
         "action": (found.action, np.abs(found.action) <= 1, "within [-1, 1]"),
         "spend": (found.spend, found.spend >= 0, "0 or more"),
