@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsim.envs.engine import Engine
-from adsim.envs.features import FEATURES
+from adsim.envs.features import FEATURES, NAMES
 from adsim.envs.score import score
 from adsim.errors import AdsimError
 from adsim.experiments.offline import decision_transformer, probid
@@ -35,6 +35,8 @@ def periods(levels, value, spend, budget=20.0, target=1.0):
     count, ticks = levels.shape
     observation = np.zeros((count, ticks + 1, len(FEATURES)), np.float32)
     observation[:, 1:, LEVEL] = levels
+    observation[..., NAMES.index("traffic_left")] = 1 - np.arange(ticks + 1) / ticks
+    observation[..., NAMES.index("budget_left")] = 1
     won, paid = value.sum(1), spend.sum(1)
     reward = value.astype(float).copy()
     reward[:, -1] += [score(v, c, v, target, np.inf, True) - v for v, c in zip(won, paid, strict=True)]
@@ -71,9 +73,11 @@ def ledger(value, spend):
     return found._replace(value=np.array(value, float), spend=np.array(spend, float))
 
 
-def observed(level, count=1):
-    found = np.zeros((count, len(FEATURES)), np.float32)
+def observed(level, tick):
+    found = np.zeros((1, len(FEATURES)), np.float32)
     found[:, LEVEL] = level
+    found[:, NAMES.index("traffic_left")] = 1 - tick / TICKS
+    found[:, NAMES.index("budget_left")] = 1
     return found
 
 
@@ -179,6 +183,7 @@ def test_predictions_come_back_from_the_calibration_that_is_observed():
 def test_shares_are_those_of_sums_in_plain_python():
     rng = np.random.default_rng(0)
     data = periods(rng.uniform(-0.5, 0.5, (3, 4)), rng.random((3, 4)), rng.random((3, 4)), budget=5.0, target=2.0)
+    data.observation[:, 3:, NAMES.index("budget_left")] = 0.005  # spent in the third tick
     found = shares_of(data)
     for e in range(3):
         for t in range(4):
@@ -186,7 +191,10 @@ def test_shares_are_those_of_sums_in_plain_python():
             assert found.paid[e, t] == pytest.approx(sum(data.spend[e, :t]) / 5)
             assert found.coming[e, t, 0] == pytest.approx(sum(data.value[e, t:]) / 10, rel=1e-6)
             assert found.coming[e, t, 1] == pytest.approx(sum(data.spend[e, t:]) / 5)
-            assert found.level[e, t] == pytest.approx(np.mean(data.level[e, t:]), abs=1e-6)
+            assert found.left[e, t] == pytest.approx(1 - t / 4)
+            assert found.rates[e, t, 0] == pytest.approx(data.value[e, t] / 10 * 4, rel=1e-5)
+            assert found.rates[e, t, 1] == pytest.approx(data.spend[e, t] / 5 * 4, rel=1e-5)
+    assert found.free.tolist() == [[True, True, False, False]] * 3
     np.testing.assert_allclose(found.unit, 0.01)
 
 
@@ -196,7 +204,7 @@ def test_return_to_go_decreases_by_what_was_won():
         bidder.like.keep(terms_of(np.array([10.0]), np.array([2.0])), np.array([[0.9]]), seed=0)
         bidder.begin(campaigns(2, 10.0, 2.0, maximizes))
         for value, spend in (([0, 0], [0, 0]), ([4, 1], [3, 0]), ([9, 1], [5, 1])):
-            asked = bidder.context(torch.zeros(2, len(FEATURES)), ledger(value, spend))
+            asked = bidder.context(np.zeros((2, len(FEATURES)), np.float32), ledger(value, spend))
             won = np.array(value) - (0 if maximizes else np.array(spend))
             np.testing.assert_allclose(asked[:, 0], 0.9 - won / 20)
 
@@ -211,7 +219,7 @@ def test_required_value_and_allowed_cost_decrease_by_what_was_won_and_paid(monke
 
     monkeypatch.setattr(bidder.outcomes, "plan", plan)
     bidder.begin(campaigns(2, 10.0, 2.0))
-    states = torch.zeros(2, len(FEATURES))
+    states = np.zeros((2, len(FEATURES)), np.float32)
     np.testing.assert_allclose(bidder.context(states, ledger([0, 0], [0, 0])), [[0.9, 0.8]] * 2)
     np.testing.assert_allclose(bidder.context(states, ledger([2, 0], [1, 0])), [[0.7, 0.6]] * 2)  # a market seen
     aim = bidder._aim.copy()
@@ -227,38 +235,45 @@ def test_required_value_and_allowed_cost_decrease_by_what_was_won_and_paid(monke
 
 @pytest.fixture(scope="module")
 def learned_outcomes():
-    """Value z (0.6 + 0.4 level) and cost z (0.6 + level): on target up to level 0."""
+    """Value z (0.6 + 0.4 level) and cost z (0.6 + level) per unit of traffic: on target up to level 0."""
     rng = np.random.default_rng(0)
-    left, level = rng.uniform(0.3, 1, 4000), rng.uniform(-0.4, 0.4, 4000)
-    coming = np.stack([left * (0.6 + 0.4 * level), left * (0.6 + level)], axis=1)
-    tensors = (torch.from_numpy(x).float() for x in (left[:, None], level, coming))
+    known, level = rng.uniform(0.5, 1, 4000), rng.uniform(-0.4, 0.4, 4000)
+    rates = np.stack([known * (0.6 + 0.4 * level), known * (0.6 + level)], axis=1)
     with settled(0):
         model = OutcomeModel(1, power=4.0)
-        learn_outcomes(model, *tensors, np.full(4000, 1 / 4000), seed=0, steps=600)
+        learn_outcomes(
+            model, *(torch.from_numpy(x).float() for x in (known[:, None], level, rates)), seed=0, steps=600
+        )
     return model
 
 
-def situations(left):
-    so_far = 0.6 * (1 - left)
-    return Situations(torch.from_numpy(left[:, None]).float(), so_far, so_far, np.full(left.size, 1e-6))
+def situations(known):
+    """In the middle of a period, on target so far."""
+    so_far, half = np.full(known.size, 0.3), np.full(known.size, 0.5)
+    return Situations(torch.from_numpy(known[:, None]).float(), so_far, so_far, half, np.full(known.size, 1e-6))
 
 
 def test_outcomes_and_better_levels_of_a_known_function_are_found(learned_outcomes):
-    model, left = learned_outcomes, np.linspace(0.4, 0.9, 6)
+    known = np.linspace(0.5, 1, 6)
+    at = situations(known)
     for level in (-0.3, 0.0, 0.3):
-        found = model.judge(situations(left), torch.full((6,), level))
-        np.testing.assert_allclose(found.value, left * (0.6 + 0.4 * level), atol=0.01)
-        np.testing.assert_allclose(found.cost, left * (0.6 + level), atol=0.01)
-    np.testing.assert_allclose(model.plan(situations(left)).level, 0, atol=0.05)
-    for mean, best in ((0.2, -0.04), (0.1, -0.04), (-0.2, 0.04)):
-        played = torch.full((6,), 0.5)  # in this tick; the mean counts
-        better = improve(model, situations(left), torch.full((6,), mean), played, gain=1e-5)
-        torch.testing.assert_close(better, played + best, atol=1e-4, rtol=0)
+        found = learned_outcomes.judge(at, torch.full((6,), level))
+        np.testing.assert_allclose(found.value, 0.5 * known * (0.6 + 0.4 * level), atol=0.01)
+        np.testing.assert_allclose(found.cost, 0.5 * known * (0.6 + level), atol=0.01)
+    np.testing.assert_allclose(learned_outcomes.plan(at).level, 0, atol=0.05)
+    for played, step in ((0.2, -0.04), (0.1, -0.04), (-0.2, 0.04)):
+        level = torch.full((6,), played)
+        better = improve(learned_outcomes, at, level, gain=1e-6)
+        torch.testing.assert_close(better, level + step, atol=1e-4, rtol=0)
+        reluctant = improve(learned_outcomes, at, level, gain=1e6)
+        torch.testing.assert_close(reluctant, level + step / 2, atol=1e-4, rtol=0)
 
 
-def test_costs_never_exceed_what_is_left_of_the_budget(learned_outcomes):
-    at = situations(np.array([0.5]))._replace(paid=np.array([0.9]))
-    assert learned_outcomes.judge(at, torch.tensor([0.3])).cost <= 0.1 + 1e-9
+def test_what_is_left_of_the_budget_limits_cost_and_value_alike(learned_outcomes):
+    at, level = situations(np.array([1.0])), torch.tensor([0.3])
+    free, short = learned_outcomes.judge(at, level), learned_outcomes.judge(at._replace(paid=np.array([0.9])), level)
+    np.testing.assert_allclose(short.cost, 0.1)
+    np.testing.assert_allclose(short.value, free.value * 0.1 / free.cost)
 
 
 def drawn_levels(count=400):
@@ -273,8 +288,8 @@ def play(bidder, budget, cost):
     bidder.begin(campaigns(1, budget))
     value, spend, last = 0.0, 0.0, 0.0
     levels = []
-    for _ in range(TICKS):
-        last = float(bidder.act(observed(last), ledger([value], [spend]))[0])
+    for tick in range(TICKS):
+        last = float(bidder.act(observed(last, tick), ledger([value], [spend]))[0])
         value, spend = value + 0.5 + last, spend + cost(last)
         levels.append(last)
     return value, levels

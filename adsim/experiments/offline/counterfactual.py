@@ -7,17 +7,17 @@ from torch import Tensor
 from adsim.experiments.offline.outcome_model import OutcomeModel, Situations
 
 MOVES = (-0.04, -0.02, -0.01, 0.01, 0.02, 0.04)
-"""From a mean level to its counterfactuals: with the span of 10, multipliers 2, 5 and 10 % lower or higher.
+"""From a level to its counterfactuals: with the span of 10, multipliers 2, 5 and 10 % lower or higher.
 
 The last level is part of the state, so that what is learned is a step from it: small ones, tick after tick, lead to a
 better level; large ones overshoot.
 """
 
 
-def improve(model: OutcomeModel, at: Situations, mean: Tensor, level: Tensor, gain: float) -> Tensor:
+def improve(model: OutcomeModel, at: Situations, level: Tensor, gain: float) -> Tensor:
     """Levels to learn in place of those that were played; (n,).
 
-    Had all levels from a tick on been ``move`` higher, the model expects another outcome. The level moves towards the
+    Had the level been ``move`` higher, and been kept, the model expects another outcome. The level moves towards the
     best of these, by ``move * sigmoid(difference of utility / gain)``: where a regression on both the level played
     and the better one ends, with the sigmoid as the weight of the latter. PRO-Bid's counterfactual regret
     optimisation (arXiv 2602.08261) in our reading: candidates, utility and weight are derived.
@@ -27,15 +27,13 @@ def improve(model: OutcomeModel, at: Situations, mean: Tensor, level: Tensor, ga
     model : OutcomeModel
     at : Situations
         n rows.
-    mean : Tensor (n,)
-        Mean level of the tick and those to come.
     level : Tensor (n,)
-        Of the tick.
+        As played.
     gain : float
         Of utility, at which the better level weighs 0.73.
     """
-    played = model.judge(at, mean)
-    best = model.best(at, torch.stack([(mean + move).clamp(-1, 1) for move in (0.0, *MOVES)]))
+    played = model.judge(at, level)
+    best = model.best(at, torch.stack([(level + move).clamp(-1, 1) for move in (0.0, *MOVES)]))
     weight = 1 / (1 + np.exp(-(best.utility - played.utility) / gain))
     move = torch.from_numpy(weight * (best.level - played.level)).float()
     return (level + move).clamp(-1, 1)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from adsim.experiments.offline.learning import Watch
 from adsim.experiments.offline.like_campaigns import LikeCampaigns, terms_of
@@ -57,7 +57,7 @@ class DecisionTransformer(SequenceBidder):
         super().begin(own)
         self._wanted = np.quantile(self.like.of(terms_of(own.budget, own.target_roi)), self.quantile, axis=1)
 
-    def context(self, states: Tensor, totals: Totals) -> Floats:
+    def context(self, observation: NDArray[np.float32], totals: Totals) -> Floats:
         """Return to go, (E, 1): what was asked for at first, less what was won."""
         won = totals.value - np.where(self.own.maximizes_value, 0.0, totals.spend)
         return self._wanted - (won / (self.own.budget * self.own.target_roi))[:, None]

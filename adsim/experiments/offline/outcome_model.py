@@ -1,4 +1,4 @@
-"""What the rest of a period brings at a mean level: an ensemble of small networks, and the best that they know of."""
+"""What the rest of a period brings if a level is kept: an ensemble of small networks, and the best they know of."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ from adsim.experiments.offline.expected_score import expected_score
 from adsim.types import Floats
 
 LEAST_SPREAD = 1e-3
-GRID = 21
+GRID = 61
 """Levels among which the best is sought."""
-WITHIN = (0.01, 0.99)
+WITHIN = (0.02, 0.98)
 """Quantiles of the levels in the data, between which they are."""
 
 
@@ -24,11 +24,13 @@ class Situations(NamedTuple):
     """What the outcome may depend on; (n, I)."""
     won: Floats
     paid: Floats
+    left: Floats
+    """Expected share of the period's traffic that is still to come."""
     unit: Floats
 
 
 class Outcome(NamedTuple):
-    """Of the rest of a period, at a mean level; arrays (n,)."""
+    """Of the rest of a period, at a level that is kept; arrays (n,)."""
 
     level: NDArray[np.float32]
     value: Floats
@@ -38,11 +40,12 @@ class Outcome(NamedTuple):
 
 
 class OutcomeModel(nn.Module):
-    """Value and cost to come, from what is known and the mean level of the ticks to come.
+    """Value and cost to come if a level is kept, from what is known.
 
-    PRO-Bid's global outcome predictor (arXiv 2602.08261); its form is derived: a few perceptrons that learn from the
-    same data in another order and from another start. They look at the mean level of all ticks to come, as a single
-    tick hardly shows in what a period comes to, and agents that steer undo it.
+    PRO-Bid's global outcome predictor (arXiv 2602.08261); its form is derived. A few perceptrons, which learn from
+    the same data in another order and from another start, tell value and cost of the coming tick per unit of traffic;
+    times the traffic to come, up to the budget, that is the rest of the period. Whole periods would mislead: agents
+    bid low where a market is kind, so that low levels would seem to bring the value.
 
     Parameters
     ----------
@@ -76,17 +79,20 @@ class OutcomeModel(nn.Module):
         self.register_buffer("reach", torch.tensor([-1.0, 1.0]))
 
     def forward(self, known: Tensor, level: Tensor) -> Tensor:
-        """Value and cost to come, in each member's opinion; (members, n, 2)."""
+        """Value and cost per unit of traffic, in each member's opinion; (members, n, 2)."""
         inputs = (torch.cat([known, level.unsqueeze(-1)], dim=-1) - self.centre) / self.spread
         return torch.stack([member(inputs) for member in self.members]) * self.scale
 
     def judge(self, at: Situations, level: Tensor) -> Outcome:
-        """Mean opinion of what comes of levels (n,), never more cost than there is budget, and its utility."""
+        """Mean opinion of what comes of keeping levels (n,), and its utility."""
         with torch.no_grad():
-            coming = self(at.known, level).double().mean(0).clamp(min=0).numpy()
-        cost = np.minimum(coming[:, 1], np.maximum(1 - at.paid, 0))
-        utility = expected_score(at.won, coming[:, 0], at.paid + cost, at.unit, self.power)
-        return Outcome(level.numpy(), coming[:, 0], cost, utility)
+            rates = self(at.known, level).double().mean(0).clamp(min=0).numpy()
+        value, cost = rates.T * at.left
+        most = np.maximum(1 - at.paid, 0)
+        share = np.minimum(most / np.maximum(cost, 1e-9), 1.0)
+        value, cost = value * share, cost * share
+        utility = expected_score(at.won, value, at.paid + cost, at.unit, self.power)
+        return Outcome(level.numpy(), value, cost, utility)
 
     def best(self, at: Situations, levels: Tensor) -> Outcome:
         """The outcome of highest utility; levels (C, n), of which the first wins ties."""
@@ -105,8 +111,7 @@ def learn_outcomes(
     model: OutcomeModel,
     known: Tensor,
     level: Tensor,
-    coming: Tensor,
-    chance: Floats,
+    rates: Tensor,
     *,
     seed: int,
     steps: int,
@@ -121,11 +126,9 @@ def learn_outcomes(
         Changed in place.
     known : Tensor (n, I)
     level : Tensor (n,)
-        Mean of the ticks to come.
-    coming : Tensor (n, 2)
-        Value and cost to come.
-    chance : array (n,)
-        Of a row to be drawn; sums to 1.
+        Of a tick.
+    rates : Tensor (n, 2)
+        Value and cost of the tick, per unit of traffic.
     seed : int
         Of the draws.
     steps : int
@@ -138,18 +141,17 @@ def learn_outcomes(
     inputs = torch.cat([known, level.unsqueeze(-1)], dim=-1)
     model.centre.copy_(inputs.mean(0))
     model.spread.copy_(inputs.std(0).clamp(min=LEAST_SPREAD))
-    model.scale.copy_(coming.std(0).clamp(min=LEAST_SPREAD))
+    model.scale.copy_(rates.std(0).clamp(min=LEAST_SPREAD))
     model.reach.copy_(torch.from_numpy(np.quantile(level.numpy(), WITHIN)))
-    edges = chance.cumsum()[:-1]
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, steps, pct_start=0.05)
     for _ in range(steps):
         losses = []
         for member in model.members:
-            some = torch.from_numpy(np.searchsorted(edges, generator.random(batch)))
+            some = torch.from_numpy(generator.integers(len(level), size=batch))
             guess = member((inputs[some] - model.centre) / model.spread)
-            losses.append((guess - coming[some] / model.scale).square().mean())
+            losses.append((guess - rates[some] / model.scale).square().mean())
         optimiser.zero_grad()
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()

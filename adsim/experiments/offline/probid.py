@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from adsim.experiments.offline.sequences import (
     fit,
     states_of,
 )
-from adsim.experiments.offline.shares import Shares, shares_of
+from adsim.experiments.offline.shares import TRAFFIC, Shares, shares_of
 from adsim.experiments.offline.trajectories import Trajectories
 from adsim.predictors.deep.training import settled
 from adsim.types import Constraints, Floats, Totals
@@ -78,13 +79,15 @@ class ProBid(SequenceBidder):
         self._aim = np.zeros((len(self._terms), 2))
         self._tick = 0
 
-    def context(self, states: Tensor, totals: Totals) -> Floats:
+    def context(self, observation: NDArray[np.float32], totals: Totals) -> Floats:
         """Value still required and cost still allowed; (E, 2)."""
         affordable = self.own.budget * self.own.target_roi
         won, paid = totals.value / affordable, totals.spend / self.own.budget
         done = np.stack([won, paid], axis=1)
-        known = known_of(states, won, paid, self._terms)
-        plan = self.outcomes.plan(Situations(known, won, paid, self.own.value_per_conversion / affordable))
+        known = known_of(self.normalise(torch.from_numpy(observation)), won, paid, self._terms)
+        left = observation[:, TRAFFIC].astype(np.float64)
+        unit = self.own.value_per_conversion / affordable
+        plan = self.outcomes.plan(Situations(known, won, paid, left, unit))
         share = max(1 / max(self._tick, 1), self.revision)
         self._aim += share * (done + np.stack([plan.value, plan.cost], axis=1) - self._aim)
         self._tick += 1
@@ -123,13 +126,14 @@ def train(
         bidder.normalise.fit(data.observation[:, :-1])
         states, levels = states_of(data, bidder.normalise), torch.from_numpy(data.level)
         at = _situations(states, shares)
-        mean = torch.from_numpy(shares.level.reshape(-1))
-        coming = torch.from_numpy(shares.coming).float()
-        ticks = levels.shape[1]
-        rows = coming.reshape(-1, 2), np.repeat(chance / ticks, ticks)
-        learn_outcomes(bidder.outcomes, at.known, mean, *rows, seed=seed, steps=settings.outcome_steps)
+        free = torch.from_numpy(shares.free)
+        rates = torch.from_numpy(shares.rates).float()
+        known = at.known.reshape(*levels.shape, -1)
+        rows = known[free], levels[free], rates[free]
+        learn_outcomes(bidder.outcomes, *rows, seed=seed, steps=settings.outcome_steps)
         if settings.cro:
-            levels = improve(bidder.outcomes, at, mean, levels.reshape(-1), settings.gain).reshape(levels.shape)
+            levels = improve(bidder.outcomes, at, levels.flatten(), settings.gain).reshape(levels.shape)
+        coming = torch.from_numpy(shares.coming).float()
         lesson = Lesson(coming * settings.cdpr, states, levels, chance)
         fit(bidder.network, lesson, settings, seed=seed, steps=steps, watch=watch)
     return bidder.eval()
@@ -148,4 +152,5 @@ def _situations(states: Tensor, shares: Shares) -> Situations:
     terms = np.broadcast_to(shares.terms[:, None], (*shares.won.shape, 2))
     known = known_of(states, shares.won, shares.paid, terms)
     unit = np.broadcast_to(shares.unit[:, None], shares.won.shape)
-    return Situations(known.flatten(0, 1), shares.won.ravel(), shares.paid.ravel(), unit.ravel())
+    amounts = (each.ravel() for each in (shares.won, shares.paid, shares.left, unit))
+    return Situations(known.flatten(0, 1), *amounts)

@@ -71,8 +71,8 @@ class SequenceBidder(nn.Module):
         self.normalise = Normaliser()
 
     @abstractmethod
-    def context(self, states: Tensor, totals: Totals) -> Floats:
-        """What is asked for from the coming tick on, (E, C); states (E, F) are normalised features."""
+    def context(self, observation: NDArray[np.float32], totals: Totals) -> Floats:
+        """What is asked for from the coming tick on, (E, C); arguments as in `act`."""
 
     def begin(self, own: Constraints) -> None:
         """See `adsim.experiments.offline.bidder.OfflineBidder.begin`."""
@@ -82,9 +82,8 @@ class SequenceBidder(nn.Module):
 
     def act(self, observation: NDArray[np.float32], totals: Totals) -> NDArray[np.float32]:
         """See `adsim.experiments.offline.bidder.OfflineBidder.act`."""
-        states = self.normalise(torch.from_numpy(observation))
-        self._states.append(states)
-        self._contexts.append(torch.from_numpy(self.context(states, totals)).float())
+        self._states.append(self.normalise(torch.from_numpy(observation)))
+        self._contexts.append(torch.from_numpy(self.context(observation, totals)).float())
         with torch.inference_mode():
             levels = self.network(torch.stack(self._contexts, 1), torch.stack(self._states, 1))[:, -1]
         found: NDArray[np.float32] = levels.numpy()

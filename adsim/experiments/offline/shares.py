@@ -7,10 +7,15 @@ from numpy.typing import NDArray
 
 from adsim.envs.features import CALIBRATION_PRIOR, NAMES
 from adsim.experiments.offline.like_campaigns import terms_of
-from adsim.experiments.offline.trajectories import Trajectories, to_go
+from adsim.experiments.offline.trajectories import Trajectories
 from adsim.types import Floats
 
-CALIBRATION, TRAFFIC, PRICE = (NAMES.index(name) for name in ("calibration", "traffic_next", "price_to_beat"))
+CALIBRATION, PRICE = NAMES.index("calibration"), NAMES.index("price_to_beat")
+BUDGET, TRAFFIC = NAMES.index("budget_left"), NAMES.index("traffic_left")
+SPENT = 0.01
+"""Share of a budget below which it limits what a tick brings."""
+LEAST_TRAFFIC = 1e-4
+"""Share of a period below which nothing can be told of a tick."""
 
 
 class Shares(NamedTuple):
@@ -28,8 +33,12 @@ class Shares(NamedTuple):
     """By `adsim.experiments.offline.like_campaigns.terms_of`; (E, 2)."""
     market: Floats
     """Terms, and how dear the market was; (E, 3)."""
-    level: NDArray[np.float32]
-    """Mean of each tick's level and those to come, weighted by expected traffic; (E, T)."""
+    left: Floats
+    """Expected share of the period's traffic from each tick to the end; (E, T)."""
+    rates: Floats
+    """Expected value, and cost, of each tick per unit of traffic; (E, T, 2)."""
+    free: NDArray[np.bool_]
+    """Ticks in which there was traffic, and the budget lasted; (E, T)."""
 
 
 def shares_of(data: Trajectories) -> Shares:
@@ -49,15 +58,19 @@ def shares_of(data: Trajectories) -> Shares:
     affordable = budget * data.target_roi[:, None]
     predicted = predicted_value(data)
     expected = predicted * (data.value.sum() / max(predicted.sum(), 1e-9))
-    traffic = data.observation[:, :-1, TRAFFIC].astype(np.float64) + 1e-6
+    left = data.observation[..., TRAFFIC].astype(np.float64)
+    traffic = -np.diff(left, axis=1)
+    bought = np.stack([expected / affordable, data.spend / budget], axis=2)
     return Shares(
         won=(data.value.cumsum(axis=1) - data.value) / affordable,
         paid=(data.spend.cumsum(axis=1) - data.spend) / budget,
-        coming=np.maximum(np.stack([to_go(expected) / affordable, to_go(data.spend) / budget], axis=2), 0.0),
+        coming=np.maximum(bought[:, ::-1].cumsum(axis=1)[:, ::-1], 0.0),
         unit=data.value_per_conversion / affordable[:, 0],
         terms=terms,
         market=np.concatenate([terms, data.observation[:, -1, [PRICE]]], axis=1),
-        level=(to_go(traffic * data.level) / to_go(traffic)).astype(np.float32),
+        left=left[:, :-1],
+        rates=bought / np.maximum(traffic, LEAST_TRAFFIC)[..., None],
+        free=(traffic > LEAST_TRAFFIC) & (data.observation[:, 1:, BUDGET] > SPENT),
     )
 
 
