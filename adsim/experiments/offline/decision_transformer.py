@@ -19,7 +19,7 @@ from adsim.experiments.offline.trajectories import Trajectories, to_go
 from adsim.predictors.deep.training import settled
 from adsim.types import Constraints, Floats, Totals
 
-STEPS = 5_000
+STEPS = 3_000
 """Batches, unless told otherwise."""
 
 

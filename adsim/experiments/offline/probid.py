@@ -25,7 +25,7 @@ from adsim.experiments.offline.trajectories import Trajectories
 from adsim.predictors.deep.training import settled
 from adsim.types import Constraints, Floats, Totals
 
-STEPS = 5_000
+STEPS = 3_000
 """Batches, unless told otherwise."""
 
 
@@ -38,7 +38,7 @@ class Settings(SequenceSettings):
     """See `adsim.experiments.offline.counterfactual.improve`."""
     power: float = Field(4.0, ge=0)
     """Of the utility: how much a missed target costs. 2 is the score; more keeps further away from missing it."""
-    revision: float = Field(1.0, ge=0, le=1)
+    revision: float = Field(0.3, ge=0, le=1)
     """Share by which what is aimed at follows each new plan."""
     outcome_steps: int = Field(4_000, ge=1)
     """Batches of the outcome model."""
