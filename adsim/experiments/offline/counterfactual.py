@@ -18,9 +18,10 @@ def improve(model: OutcomeModel, at: Situations, level: Tensor, gain: float) -> 
     """Levels to learn in place of those that were played; (n,).
 
     Had the level been ``move`` higher, and been kept, the model expects another outcome. The level moves towards the
-    best of these, by ``move * sigmoid(difference of utility / gain)``: where a regression on both the level played
-    and the better one ends, with the sigmoid as the weight of the latter. PRO-Bid's counterfactual regret
-    optimisation (arXiv 2602.08261) in our reading: candidates, utility and weight are derived.
+    best of these, by ``move * weight`` with ``weight = 1 - exp(-difference of utility / gain)``: where a regression on
+    both ends, the better level weighing that much and the one played the rest. Differences of next to nothing, which
+    may be the model's noise, move next to nothing. PRO-Bid's counterfactual regret optimisation (arXiv 2602.08261) in
+    our reading: candidates, utility and weight are derived.
 
     Parameters
     ----------
@@ -30,10 +31,10 @@ def improve(model: OutcomeModel, at: Situations, level: Tensor, gain: float) -> 
     level : Tensor (n,)
         As played.
     gain : float
-        Of utility, at which the better level weighs 0.73.
+        Of utility, at which the better level weighs 0.63.
     """
     played = model.judge(at, level)
     best = model.best(at, torch.stack([(level + move).clamp(-1, 1) for move in (0.0, *MOVES)]))
-    weight = 1 / (1 + np.exp(-(best.utility - played.utility) / gain))
+    weight = -np.expm1((played.utility - best.utility) / gain)
     move = torch.from_numpy(weight * (best.level - played.level)).float()
     return (level + move).clamp(-1, 1)

@@ -34,7 +34,7 @@ class Settings(SequenceSettings):
 
     temperature: float = Field(0.1, gt=0)
     """Distance from the Pareto frontier, in shares of the affordable value, that makes a period e times rarer."""
-    gain: float = Field(0.01, gt=0)
+    gain: float = Field(0.05, gt=0)
     """See `adsim.experiments.offline.counterfactual.improve`."""
     power: float = Field(4.0, ge=0)
     """Of the utility: how much a missed target costs. 2 is the score; more keeps further away from missing it."""
