@@ -206,9 +206,9 @@ def _check(
 def _fitting(scenario: Scenario) -> list[str]:
     """The agents of `AGENTS` and of the scenario that can bid for all of its campaigns."""
     own = registry.load("mechanisms", scenario.auction.mechanism).default_agent
-    theirs = [own if table.agent == "auto" else table.agent for table in scenario.campaigns]
+    named = [table.agent_of(member) for table in scenario.campaigns for member in range(table.count)]
     found = []
-    for agent in dict.fromkeys([*AGENTS, *theirs]):
+    for agent in dict.fromkeys([*AGENTS, *(own if agent == "auto" else agent for agent in named)]):
         try:
             _try(scenario, agent)
             found.append(agent)
