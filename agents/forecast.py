@@ -16,10 +16,10 @@ from adsim.agents.rule import FORECAST, cost_known, row
 from adsim.kernels.jit import inline, jit
 from adsim.kernels.landscape import BINS, GAIN, OCTAVE, highest_ratio
 from adsim.kernels.landscape import COST as PAID
-from adsim.kernels.settlement import PREDICTED_VALUE, SPEND, VALUE
+from adsim.kernels.settlement import PREDICTED_VALUE, SPEND
 from adsim.types import Floats, PublicFacts
 
-KEEP, COST = range(2)
+KEEP, PENALTY, COST = range(3)
 """Parameters of the rule."""
 WEIGHT, BID, BEFORE, FORETOLD = range(4)
 """Memory of the rule: opportunities that the landscape stands for, the last multiplier, what the landscape says it
@@ -36,7 +36,7 @@ def decide(seen, n, parameters, memory):
         landscape = seen.landscape[n]
         memory[WEIGHT] += seen.step
         memory[FORETOLD] += _cost(landscape, memory[BID]) - memory[BEFORE]
-        multiplier = _solve(seen, n, rest / memory[WEIGHT], _spend_per_foretold(seen, n, memory[FORETOLD]))
+        multiplier = _solve(seen, n, rest / memory[WEIGHT], memory[FORETOLD], parameters[PENALTY])
         memory[WEIGHT] *= parameters[KEEP]
         for b in range(BINS):
             landscape[b, GAIN] *= parameters[KEEP]
@@ -47,16 +47,16 @@ def decide(seen, n, parameters, memory):
 
 
 @inline
-def _solve(seen, n, scale, charged):
+def _solve(seen, n, scale, foretold, penalty):
     """The least of what spends the budget, what meets the target, and what a utility maximizer bids."""
-    landscape, target = seen.landscape[n], seen.target_roi[n]
-    worth, price = scale * value_per_predicted(seen, n), scale * charged
+    landscape, target, trust = seen.landscape[n], seen.target_roi[n], value_per_predicted(seen, n)
+    price = scale * _spend_per_foretold(seen, n, foretold)
     multiplier = HIGHEST if seen.maximizes_value[n] else 1.0
     if seen.budget[n] < np.inf:
         multiplier = min(multiplier, _affordable(landscape, price, seen.budget_left[n]))
     if target > 0:
-        saved = seen.total[n, VALUE] - target * seen.total[n, SPEND]
-        multiplier = min(multiplier, _rewarding(landscape, worth, target * price, saved))
+        value, cost = trust * seen.total[n, PREDICTED_VALUE], target * seen.total[n, SPEND]
+        multiplier = min(multiplier, _rewarding(landscape, scale * trust, target * price, value, cost, penalty))
     return multiplier
 
 
@@ -80,35 +80,50 @@ def _cost(landscape, multiplier):
 
 @jit
 def _affordable(landscape, price, money):
-    """The multiplier that pays ``money`` for all that is left, at ``price`` times the landscape's cost."""
-    cost, found = 0.0, HIGHEST
+    """The multiplier that pays ``money`` for all that is left, at ``price`` times the landscape's cost.
+
+    Twice what wins everything, where that is not enough to pay.
+    """
+    cost, top, found = 0.0, 0.0, 0.0
     for b in range(BINS):
-        step = price * landscape[b, PAID]
-        if found == HIGHEST and cost + step > money:
-            found = highest_ratio(b - 1) * 2.0 ** (max(money - cost, 0.0) / step / OCTAVE)
-        cost += step
-    return found
+        if landscape[b, GAIN] > 0:
+            step, top = price * landscape[b, PAID], highest_ratio(b)
+            if found == 0 and cost + step > money:
+                found = highest_ratio(b - 1) * 2.0 ** (max(money - cost, 0.0) / step / OCTAVE)
+            cost += step
+    return found if found > 0 else 2 * top
 
 
 @jit
-def _rewarding(landscape, worth, price, saved):
-    """The highest multiplier whose value, with what was saved, covers target times cost; where none does, the best.
+def _rewarding(landscape, worth, price, value, cost, penalty):
+    """The best multiplier for the target, budgets aside; ``cost`` is that of the target, spend times target ROI.
 
-    ``worth`` and ``price`` turn the landscape's value and cost into those of the rest, the latter times the target.
+    ``value`` and ``cost`` are those so far; ``worth`` and ``price`` turn those of the landscape into those of the
+    rest. Tried are the ends of bins, and where value begins to fall short of cost.
     """
-    slack, most, best, found = saved, -np.inf, 0.0, 0.0
+    most, best = -np.inf, 0.0
     for b in range(BINS):
         gain, step = worth * landscape[b, GAIN], price * landscape[b, PAID]
         if gain > 0:
-            after = slack + gain - step
-            if after >= 0:
-                found = HIGHEST
-            elif slack >= 0:
-                found = highest_ratio(b - 1) * 2.0 ** (slack / (slack - after) / OCTAVE)
-            if after > most:
-                most, best = after, highest_ratio(b)
-            slack = after
-    return found if found > 0 else best
+            slack, after = value - cost, value + gain - cost - step
+            if slack >= 0 > after:
+                share = slack / (slack - after)
+                if value + share * gain >= most:
+                    most, best = value + share * gain, highest_ratio(b - 1) * 2.0 ** (share / OCTAVE)
+            value, cost = value + gain, cost + step
+            reward = _reward(value, cost, penalty)
+            if reward >= most:
+                most, best = reward, highest_ratio(b)
+    return best
+
+
+@jit
+def _reward(value, cost, penalty):
+    """Value where it covers the cost of the target; else lowered by the penalty, or what is missing, below 0."""
+    reward = value
+    if value < cost:
+        reward = value - cost if penalty == np.inf else value * (value / cost) ** penalty
+    return reward
 
 
 class Forecast(OnlineLP):
@@ -124,6 +139,10 @@ class Forecast(OnlineLP):
     ----------
     half_life : float
         Ticks after which what was seen counts half: prices move while rivals pace.
+    penalty : float
+        The target is a limit where it is inf. Else the multiplier for the target is that with the highest forecast
+        of ``value * min((roi / target)**penalty, 1)``: at 2, the score of `adsim.envs.score`, which a little more
+        spend than the target allows may well raise.
 
     Raises
     ------
@@ -131,11 +150,13 @@ class Forecast(OnlineLP):
         On reset, as `online_lp`.
     """
 
+    name = "forecast"
     number = FORECAST
 
-    def __init__(self, half_life: float = 4.0) -> None:
+    def __init__(self, half_life: float = 2.0, penalty: float = np.inf) -> None:
         self.half_life = require_positive("half_life", half_life)
+        self.penalty = penalty if penalty == np.inf else require_positive("penalty", penalty)
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""
-        return row({KEEP: 0.5 ** (1 / self.half_life), COST: cost_known(market)})
+        return row({KEEP: 0.5 ** (1 / self.half_life), PENALTY: self.penalty, COST: cost_known(market)})

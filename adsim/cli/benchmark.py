@@ -109,11 +109,13 @@ def _shifts(text: str) -> dict[str, float]:
 
 def _table(found: "Benchmark") -> Table:
     """A row per bidder, the best first: IQM, its paired difference, and what else a campaign cares for."""
+    from adsim.experiments.tables import records
+
     seats, seeds = console.count(len(found.seats), "seat"), console.count(len(found.seeds), "seed")
     title = f"{found.scenario.name}: {seats}, {seeds} each, all budgets; {found.reference}'s mean score is 1"
     columns = ["", "IQM", "95 % interval", "mean", f"better than {found.baseline} by", "95 % interval", ""]
     table = console.grid(title, [*columns, "score", *(console.words(name) for name in SHOWN)])
-    gaps = found.differences[found.differences["metric"] == "normalised"].set_index("bidder").to_dict("index")
+    gaps = {row["bidder"]: row for row in records(found.differences) if row["metric"] == "normalised"}
     for bidder, part in found.table.groupby("bidder", sort=False):
         rows = part.set_index("metric").to_dict("index")
         gap = console.difference(gaps[bidder]) if bidder in gaps else ["", "", ""]

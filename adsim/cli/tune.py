@@ -110,7 +110,7 @@ def _table(found: "Tuning") -> Table:
 
 def _notes(found: "Tuning") -> list[str]:
     """The best, and what it brings on unseen seeds."""
-    row = found.check.set_index("metric").to_dict("index")["score"]
+    row = {str(name): value for name, value in found.check.set_index("metric").loc["score"].items()}
     unseen = console.count(len(found.held_out), "unseen seed")
     verdict = "the interval excludes 0" if row["excludes_zero"] else "the interval holds 0"
     return [

@@ -261,12 +261,12 @@ def _normalised(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
     own = ["seat", "budget", "shift"]
     unit = runs[runs["bidder"] == reference].groupby(own)["score"].mean().rename("unit")
     if not (unit > 0).all():
-        seat, budget, shift = unit.index[np.argmin(unit)]
+        seat, budget, shift = unit.idxmin()  # type: ignore[misc]
         raise AdsimError(
             f"reference {reference}: its mean score is {unit.min():.4g} in seat {seat} (budget {budget:g}, shift "
             f"{shift}), and scores are counted in it. Name another reference or seat, or take more seeds."
         )
     found = runs.join(unit, on=own)
-    place = runs.columns.get_loc("score")
+    place = list(runs.columns).index("score")
     found.insert(place + 1, "normalised", found["score"] / found.pop("unit"))
     return found

@@ -1,6 +1,7 @@
 """Figures of benchmarks: each function takes results and returns a matplotlib figure."""
 
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from adsim.drawing import BLUE, GREY, INK, VERMILLION, grouped, label_ends, label_points, note, panels, styled
+from adsim.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILLION,
+    grouped,
+    label_ends,
+    label_points,
+    logarithmic,
+    note,
+    panels,
+    styled,
+)
 from adsim.experiments.benchmark.benchmark import Benchmark
 from adsim.experiments.benchmark.conditions import PLAIN, RIVALS, TARGET
 from adsim.experiments.benchmark.tuning import Tuning
@@ -36,6 +49,11 @@ def _colors(found: Benchmark) -> dict[str, str]:
     return dict(zip(_ranked(found), cycle(COLORS), strict=False))
 
 
+def _dashes(found: Benchmark) -> dict[str, Any]:
+    """Line styles: bidders whose colour another one has are dashed."""
+    return {name: "-" if place < len(COLORS) else (0, (3, 1.5)) for place, name in enumerate(_ranked(found))}
+
+
 def _sample(found: Benchmark) -> str:
     """How many markets are behind the numbers."""
     seats, seeds = len(found.seats), len(found.seeds)
@@ -45,15 +63,16 @@ def _sample(found: Benchmark) -> str:
 @styled
 def profiles(found: Benchmark) -> Figure:
     """For every score, the share of runs above it; and each bidder's IQM with its interval."""
-    names, colors = _ranked(found), _colors(found)
+    names, colors, dashes = _ranked(found), _colors(found), _dashes(found)
     figure, axes = panels(
         f"{found.scenario.name}: bidders in the same seats", (13, max(4.6, 1.6 + 0.42 * len(names))), 1, 2
     )
     left, right = axes[0]
     left.set_title(f"Share of runs that score more than so much of {found.reference}'s mean", fontweight="bold")
     for name, line in found.profiles.groupby("bidder", sort=False):
-        left.fill_between(line["threshold"], line["low"], line["high"], color=colors[name], alpha=0.13, linewidth=0)
-        left.plot(line["threshold"], line["mean"], color=colors[name])
+        color = colors[str(name)]
+        left.fill_between(line["threshold"], line["low"], line["high"], color=color, alpha=0.13, linewidth=0)
+        left.plot(line["threshold"], line["mean"], color=color, linestyle=dashes[str(name)])
     most = float(found.profiles["threshold"].max())
     left.set(xlim=(0, most), ylim=(0, 1.01), xlabel=f"score over {found.reference}'s mean score")
     left.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -84,26 +103,22 @@ def _bars(axes: Axes, rows: pd.DataFrame, colors: dict[str, str], title: str) ->
 def budgets(found: Benchmark) -> Figure:
     """Mean score and CPA violation of each bidder by the factor on its budget."""
     figure, axes = panels(f"{found.scenario.name}: with less and more money", (13, 5.2), 1, 2)
-    colors, table = _colors(found), found.by_budget
-    for axis, metric, title in ((axes[0, 0], "score", "Mean score"), (axes[0, 1], "violation", "CPA above target")):
-        rows = table[table["metric"] == metric]
-        for name, line in rows.groupby("bidder", sort=False):
-            ordered = line.sort_values("budget")
-            axis.fill_between(
-                ordered["budget"], ordered["low"], ordered["high"], color=colors[name], alpha=0.13, linewidth=0
-            )
-            axis.plot(ordered["budget"], ordered["mean"], color=colors[name], marker="o", markersize=4.5)
-        axis.set_title(title, fontweight="bold")
-        axis.set(xlabel="factor on the budget", ylim=(0, None), xticks=sorted(set(rows["budget"])))
+    tables = {metric: found.by_budget[found.by_budget["metric"] == metric] for metric in ("score", "violation")}
+    colors, dashes = _colors(found), _dashes(found)
+    for axis, table in zip(axes[0], tables.values(), strict=True):
+        for name, line in table.sort_values("budget").groupby("bidder", sort=False):
+            look: dict[str, Any] = {"color": colors[str(name)], "linestyle": dashes[str(name)]}
+            axis.fill_between(line["budget"], line["low"], line["high"], color=look["color"], alpha=0.13, linewidth=0)
+            axis.plot(line["budget"], line["mean"], marker="o", markersize=4.5, **look)
+        axis.set(xlabel="factor on the budget", ylim=(0, None), xticks=sorted(set(table["budget"])))
+    axes[0, 0].set_title("Mean score", fontweight="bold")
+    axes[0, 1].set_title("CPA above target", fontweight="bold")
     axes[0, 1].yaxis.set_major_formatter(PercentFormatter(1.0))
     note(figure, f"Means over {_sample(found)}; bands: 95 % intervals.")
-    for axis, metric in ((axes[0, 0], "score"), (axes[0, 1], "violation")):
-        rows = table[table["metric"] == metric]
-        end = float(rows["budget"].max())
-        last = rows[rows["budget"] == end]
-        label_ends(
-            axis, end, [(float(row["mean"]), row["bidder"], colors[row["bidder"]]) for _, row in last.iterrows()]
-        )
+    for axis, table in zip(axes[0], tables.values(), strict=True):
+        last = table[table["budget"] == table["budget"].max()].to_dict("records")
+        ends = [(float(row["mean"]), str(row["bidder"]), colors[row["bidder"]]) for row in last]
+        label_ends(axis, float(table["budget"].max()), ends)
     return figure
 
 
@@ -137,16 +152,17 @@ def frontier(found: Benchmark) -> Figure:
     scores, excess = wide.loc["mean"].loc[names], wide.loc["violation"].loc[names]
     for name in names:
         across, up = excess.loc[name], scores.loc[name]
-        axis.plot([across["low"], across["high"]], [up["mean"]] * 2, color=colors[name], linewidth=1.6)
-        axis.plot([across["mean"]] * 2, [up["low"], up["high"]], color=colors[name], linewidth=1.6)
-        axis.plot(across["mean"], up["mean"], "o", color=colors[name], markersize=8)
+        axis.plot([across["low"], across["high"]], [up["mean"]] * 2, color=colors[str(name)], linewidth=1.6)
+        axis.plot([across["mean"]] * 2, [up["low"], up["high"]], color=colors[str(name)], linewidth=1.6)
+        axis.plot(across["mean"], up["mean"], "o", color=colors[str(name)], markersize=8)
     axis.set(xlabel="mean CPA above target", ylabel=f"mean score over {found.reference}'s")
     axis.set_xlim(left=0)
     axis.margins(x=0.12, y=0.12)
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     grouped(axis.yaxis, 6)
     note(figure, f"{_sample(found)}, all budgets; lines: 95 % intervals.")
-    points = np.column_stack([excess["mean"], scores["mean"]])
+    known = [np.column_stack([excess[end], scores["mean"]]) for end in ("mean", "low", "high")]
+    points = np.concatenate([each[np.isfinite(each).all(axis=1)] for each in known])
     label_points(axis, points, names, INK)
     return figure
 
@@ -175,6 +191,7 @@ def trials(found: Tuning) -> Figure:
         axis.set(xlabel=name)
         if (table[name] > 0).all() and table[name].max() > 5 * table[name].min():
             axis.set_xscale("log")
+            logarithmic(axis.xaxis, *axis.get_xlim())
     axes[0, 0].set_ylabel("mean score")
     note(figure, f"Large dots: all {most} training seeds; blue: the best, with its 95 % interval; diamond: as given.")
     return figure
