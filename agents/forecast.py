@@ -153,7 +153,7 @@ class Forecast(OnlineLP):
     name = "forecast"
     number = FORECAST
 
-    def __init__(self, half_life: float = 2.0, penalty: float = np.inf) -> None:
+    def __init__(self, half_life: float = 1.0, penalty: float = np.inf) -> None:
         self.half_life = require_positive("half_life", half_life)
         self.penalty = penalty if penalty == np.inf else require_positive("penalty", penalty)
 

@@ -57,9 +57,10 @@ def decide(
     saved: float = 0.0,
     utility: bool = False,
     half_life: float = 4.0,
+    penalty: float = np.inf,
 ) -> float:
     """The multiplier after the first tick, having won a predicted value of 1 that came true."""
-    agent = Forecast(half_life)
+    agent = Forecast(half_life, penalty)
     facts = PublicFacts("gsp", False, np.ones(1), elapsed + rest, None)
     terms = Constraints(*(np.array([x]) for x in (1.0, not utility, budget, target, np.inf, 0.0)))
     agent.check(terms, facts)
@@ -96,17 +97,11 @@ def test_the_bid_is_the_highest_that_keeps_budget_and_target(
         gained, paid = (rest / 60 * each for each in outcome(multiplier, value, rivals))
         return paid <= budget and (target == 0 or saved + gained - target * paid >= 0)
 
-    def affordable(multiplier: float) -> bool:
-        return rest / 60 * outcome(multiplier, value, rivals)[1] <= budget
-
-    ratios = np.append((rivals / value[:, None]).ravel(), 1e8) * 1.000001
+    ratios = (rivals / value[:, None]).ravel() * 1.000001
     best = max((each for each in ratios if kept(each)), default=0.0)
-    spends = max((each for each in ratios if affordable(each)), default=0.0)
-    best = min(best, spends)
-    if best < 1e7:
-        assert best / WIDTH**1.01 <= found, (best, found)
-    nothing_beyond = not any(kept(each) for each in ratios[ratios > found * WIDTH**1.01] if affordable(each))
-    assert nothing_beyond
+    assert best <= found * WIDTH**1.01
+    if best > 0:
+        assert min(each for each in [*ratios, np.inf] if not kept(each) and each > best) >= found / WIDTH**1.01
 
 
 def test_who_cannot_meet_its_target_bids_what_pays_back_most() -> None:
@@ -139,9 +134,10 @@ def test_what_was_seen_counts_half_after_its_half_life() -> None:
 
 
 @pytest.mark.parametrize("bad", [0, -1.0, float("nan"), "long"])
-def test_a_half_life_is_a_positive_number(bad: Any) -> None:
-    with pytest.raises(ValueError, match=r"half_life = .*must be a positive number"):
-        Forecast(bad)
+def test_half_life_and_penalty_are_positive_numbers(bad: Any) -> None:
+    for name in ("half_life", "penalty"):
+        with pytest.raises(ValueError, match=rf"{name} = .*must be a positive number"):
+            Forecast(**{name: bad})
 
 
 # the landscape
@@ -201,10 +197,28 @@ def test_budget_and_target_are_kept_under_every_payment_rule(mechanism: str) -> 
             assert (runs["budget_use"] > 0.97).all()
 
 
-def test_where_the_target_binds_it_scores_more_than_the_program_of_the_last_slot() -> None:
-    scenario = load_scenario("target_cpa").replace({"market.opportunities": 50_000, "market.outcomes": "expected"})
+@pytest.mark.parametrize(
+    ("opportunities", "agent"), [(50_000, "forecast:penalty=2"), (200_000, "forecast")], ids=["target", "budget"]
+)
+def test_it_scores_more_than_the_program_of_the_last_slot(opportunities: int, agent: str) -> None:
+    """Where the target holds campaigns back, and where the budget does."""
+    changes = {"market.opportunities": opportunities, "market.outcomes": "expected"}
+    scenario = load_scenario("target_cpa").replace(changes)
     ours, theirs = (
-        np.concatenate([agent_runs(agent, scenario, seat, np.arange(6))["score"] for seat in (0, 20)])
-        for agent in ("forecast", "online_lp")
+        np.concatenate([agent_runs(each, scenario, seat, np.arange(6))["score"] for seat in (0, 20)])
+        for each in (agent, "online_lp")
     )
     assert difference(ours, theirs).low > 0
+
+
+def test_a_penalty_buys_what_the_limit_forbids_where_the_score_gains() -> None:
+    """At the target a conversion costs 1; the next one costs 1.2, and the score is V**3 / C**2 beyond."""
+    value, rivals = np.ones(20), np.repeat([[1.0] * 3, [1.2] * 3], 10, axis=0)
+    landscape = landscape_of(value, rivals)
+    limit, score, harsh = (
+        decide(landscape, elapsed=20, rest=20, budget=np.inf, target=1.0, penalty=penalty)
+        for penalty in (np.inf, 2.0, 50.0)
+    )
+    assert 1.0 <= limit <= 1.0 * WIDTH
+    assert 1.2 <= score <= 1.2 * WIDTH
+    assert harsh == limit

@@ -161,9 +161,8 @@ def frontier(found: Benchmark) -> Figure:
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     grouped(axis.yaxis, 6)
     note(figure, f"{_sample(found)}, all budgets; lines: 95 % intervals.")
-    known = [np.column_stack([excess[end], scores["mean"]]) for end in ("mean", "low", "high")]
-    points = np.concatenate([each[np.isfinite(each).all(axis=1)] for each in known])
-    label_points(axis, points, names, INK)
+    ends = np.column_stack([excess["high"].fillna(excess["mean"]), scores["mean"]])
+    label_points(axis, ends, names, INK)
     return figure
 
 
