@@ -110,7 +110,9 @@ def _table(found: "Tuning") -> Table:
 
 def _notes(found: "Tuning") -> list[str]:
     """The best, and what it brings on unseen seeds."""
-    row = {str(name): value for name, value in found.check.set_index("metric").loc["score"].items()}
+    from adsim.experiments.tables import records
+
+    (row,) = (row for row in records(found.check) if row["metric"] == "score")
     unseen = console.count(len(found.held_out), "unseen seed")
     verdict = "the interval excludes 0" if row["excludes_zero"] else "the interval holds 0"
     return [

@@ -261,10 +261,11 @@ def _normalised(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
     own = ["seat", "budget", "shift"]
     unit = runs[runs["bidder"] == reference].groupby(own)["score"].mean().rename("unit")
     if not (unit > 0).all():
-        seat, budget, shift = unit.idxmin()  # type: ignore[misc]
+        worst = unit.reset_index().sort_values("unit").to_dict("records")[0]
         raise AdsimError(
-            f"reference {reference}: its mean score is {unit.min():.4g} in seat {seat} (budget {budget:g}, shift "
-            f"{shift}), and scores are counted in it. Name another reference or seat, or take more seeds."
+            f"reference {reference}: its mean score is {worst['unit']:.4g} in seat {worst['seat']} (budget "
+            f"{worst['budget']:g}, shift {worst['shift']}), and scores are counted in it. Name another reference or "
+            "seat, or take more seeds."
         )
     found = runs.join(unit, on=own)
     place = list(runs.columns).index("score")
