@@ -101,7 +101,7 @@ def test_the_bid_is_the_highest_that_keeps_budget_and_target(
     best = max((each for each in ratios if kept(each)), default=0.0)
     assert best <= found * WIDTH**1.01
     if best > 0:
-        assert min(each for each in [*ratios, np.inf] if not kept(each) and each > best) >= found / WIDTH**1.01
+        assert found <= min((each for each in ratios if each > best), default=np.inf) * WIDTH**1.01
 
 
 def test_who_cannot_meet_its_target_bids_what_pays_back_most() -> None:
@@ -192,7 +192,7 @@ def test_budget_and_target_are_kept_under_every_payment_rule(mechanism: str) -> 
     for budget, binding in ((20.0, "budget_use"), (1e6, "roi")):
         own = scenario.replace({"campaigns.0.budget": budget})
         runs = agent_runs("forecast", own, 5, np.arange(2))
-        assert (runs["violation"] < 0.03).all()
+        assert (runs["violation"] < 0.05).all()
         if binding == "budget_use":
             assert (runs["budget_use"] > 0.97).all()
 
@@ -219,6 +219,6 @@ def test_a_penalty_buys_what_the_limit_forbids_where_the_score_gains() -> None:
         decide(landscape, elapsed=20, rest=20, budget=np.inf, target=1.0, penalty=penalty)
         for penalty in (np.inf, 2.0, 50.0)
     )
-    assert 1.0 <= limit <= 1.0 * WIDTH
+    assert 1.0 <= limit < 1.2
     assert 1.2 <= score <= 1.2 * WIDTH
     assert harsh == limit

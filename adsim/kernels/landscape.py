@@ -71,7 +71,9 @@ def listen(listeners, ranking, candidates, rule, landscape, start, stop):
             below = 0.0
             for k in range(slots - 1, -1, -1):
                 rank = k if k < place else k + 1
-                to_beat = max(np.float64(ranking.score[rank, t]), floor) if ranking.winner[rank, t] >= 0 else floor
+                to_beat = floor  # whoever comes behind the slots has a score, and not always a name
+                if rank == slots or ranking.winner[rank, t] >= 0:
+                    to_beat = max(np.float64(ranking.score[rank, t]), floor)
                 if k == slots - 1:
                     enter(landscape[n], value, to_beat)
                 seen, next_seen = np.float64(rule.exposure[k]), np.float64(rule.exposure[k + 1])
