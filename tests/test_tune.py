@@ -46,6 +46,7 @@ def test_a_positive_range_is_searched_on_a_logarithmic_scale() -> None:
 def test_half_of_the_trials_go_on_with_twice_the_seeds(found: Tuning) -> None:
     trials = found.trials
     assert sorted(trials["seeds"]) == [2, 2, 2, 2, 4, 4, 8, 8]
+    assert trials["seeds"][0] == 8
     longest = trials[trials["seeds"] == 8]
     assert found.best == longest.loc[longest["score"].idxmax(), "specification"]
 
@@ -56,6 +57,7 @@ def test_scores_are_those_of_the_same_training_markets(found: Tuning) -> None:
         seeds = np.array(found.seeds[: row["seeds"]])
         own = [agent_runs(row["specification"], TINY, seat, seeds)["score"].mean() for seat in (1, 6)]
         assert row["score"] == pytest.approx(np.mean(own))
+    assert (found.trials[["gain", "low", "high"]].iloc[0] == 0).all()
 
 
 def test_the_check_is_paired_on_markets_that_nobody_tuned_on(found: Tuning) -> None:

@@ -99,12 +99,12 @@ def _table(found: "Tuning") -> Table:
     order = found.trials.sort_values(["seeds", "score"], ascending=False, kind="stable", ignore_index=True)
     first = order[(order["trial"] == 0) | (order.index < SHOWN)]
     title = f"{found.scenario.name}: {found.agent} in {console.count(len(found.seats), 'seat')}"
-    table = console.grid(title, ["", "training seeds", "score", "95 % interval"])
+    table = console.grid(title, ["", "training seeds", "score", "better by", "95 % interval"])
     for row in first.to_dict("records"):
         style = "bold" if row["specification"] == found.best else None
         name = f"{row['specification']} (as given)" if row["trial"] == 0 else row["specification"]
-        score = {"mean": row["score"], "low": row["low"], "high": row["high"]}
-        table.add_row(str(name), str(row["seeds"]), *console.mean(score), style=style)
+        gain = {"mean": row["gain"], "low": row["low"], "high": row["high"]}
+        table.add_row(str(name), str(row["seeds"]), console.number(row["score"]), *console.mean(gain), style=style)
     return table
 
 

@@ -41,6 +41,8 @@ class Benchmark:
     seats: list[str]
     """Names of the campaigns whose seats they took."""
     seeds: list[int]
+    shifts: dict[str, float]
+    """Factor of each."""
     reference: str
     """The agent whose mean score in the same seat, at the same budget and shift, is 1."""
     baseline: str
@@ -78,6 +80,7 @@ class Benchmark:
             "bidders": self.bidders,
             "seats": self.seats,
             "seeds": self.seeds,
+            "shifts": self.shifts,
             "reference": self.reference,
             "baseline": self.baseline,
         }
@@ -156,6 +159,7 @@ def benchmark(
         bidders=list(named),
         seats=[names[place] for place in places],
         seeds=numbers.tolist(),
+        shifts=dict(shifts),
         reference=reference,
         baseline=chosen,
         runs=runs,

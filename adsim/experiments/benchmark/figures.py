@@ -68,10 +68,10 @@ def profiles(found: Benchmark) -> Figure:
         f"{found.scenario.name}: bidders in the same seats", (13, max(4.6, 1.6 + 0.42 * len(names))), 1, 2
     )
     left, right = axes[0]
-    left.set_title(f"Share of runs that score more than so much of {found.reference}'s mean", fontweight="bold")
+    left.set_title("Share of runs that score more", fontweight="bold")
     for name, line in found.profiles.groupby("bidder", sort=False):
         color = colors[str(name)]
-        left.fill_between(line["threshold"], line["low"], line["high"], color=color, alpha=0.13, linewidth=0)
+        left.fill_between(line["threshold"], line["low"], line["high"], color=color, alpha=0.07, linewidth=0)
         left.plot(line["threshold"], line["mean"], color=color, linestyle=dashes[str(name)])
     most = float(found.profiles["threshold"].max())
     left.set(xlim=(0, most), ylim=(0, 1.01), xlabel=f"score over {found.reference}'s mean score")
@@ -108,7 +108,7 @@ def budgets(found: Benchmark) -> Figure:
     for axis, table in zip(axes[0], tables.values(), strict=True):
         for name, line in table.sort_values("budget").groupby("bidder", sort=False):
             look: dict[str, Any] = {"color": colors[str(name)], "linestyle": dashes[str(name)]}
-            axis.fill_between(line["budget"], line["low"], line["high"], color=look["color"], alpha=0.13, linewidth=0)
+            axis.fill_between(line["budget"], line["low"], line["high"], color=look["color"], alpha=0.07, linewidth=0)
             axis.plot(line["budget"], line["mean"], marker="o", markersize=4.5, **look)
         axis.set(xlabel="factor on the budget", ylim=(0, None), xticks=sorted(set(table["budget"])))
     axes[0, 0].set_title("Mean score", fontweight="bold")
@@ -136,7 +136,7 @@ def shifts(found: Benchmark) -> Figure:
     )
     for axis, kind in zip(axes[0], kinds, strict=True):
         rows = table[(table["shift"] == kind) & (table["metric"] == "degradation")].set_index("bidder").loc[names]
-        _bars(axis, rows, colors, f"{WORDS[kind]} changed: score lost")
+        _bars(axis, rows, colors, f"{WORDS[kind]} \N{MULTIPLICATION SIGN} {found.shifts[kind]:g}: score lost")
         axis.axvline(0, color=INK, linewidth=1.2, zorder=1)
         axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     note(figure, f"{_sample(found)}, budget as it is; bars: 95 % intervals, paired by seed.")
@@ -152,45 +152,40 @@ def frontier(found: Benchmark) -> Figure:
     scores, excess = wide.loc["mean"].loc[names], wide.loc["violation"].loc[names]
     for name in names:
         across, up = excess.loc[name], scores.loc[name]
-        axis.plot([across["low"], across["high"]], [up["mean"]] * 2, color=colors[str(name)], linewidth=1.6)
-        axis.plot([across["mean"]] * 2, [up["low"], up["high"]], color=colors[str(name)], linewidth=1.6)
-        axis.plot(across["mean"], up["mean"], "o", color=colors[str(name)], markersize=8)
+        faint: dict[str, Any] = {"color": colors[name], "linewidth": 1.6, "alpha": 0.35}
+        axis.plot([across["low"], across["high"]], [up["mean"]] * 2, **faint)
+        axis.plot([across["mean"]] * 2, [up["low"], up["high"]], **faint)
+        axis.plot(across["mean"], up["mean"], "o", color=colors[name], markersize=8)
     axis.set(xlabel="mean CPA above target", ylabel=f"mean score over {found.reference}'s")
     axis.set_xlim(left=0)
     axis.margins(x=0.12, y=0.12)
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     grouped(axis.yaxis, 6)
     note(figure, f"{_sample(found)}, all budgets; lines: 95 % intervals.")
-    ends = np.column_stack([excess["high"].fillna(excess["mean"]), scores["mean"]])
-    label_points(axis, ends, names, INK)
+    label_points(axis, np.column_stack([excess["mean"], scores["mean"]]), names, INK)
     return figure
 
 
 @styled
 def trials(found: Tuning) -> Figure:
-    """Score of every trial by each parameter; the larger the dot, the more seeds are behind it."""
-    names = [str(name) for name in found.trials.columns[2:-4]]
+    """Paired gain of every trial on the agent as given, by each parameter; larger dots played more seeds."""
+    names = [str(name) for name in found.trials.columns[2:-5]]
     figure, axes = panels(
-        f"{found.scenario.name}: tuning {found.agent}", (1.5 + 4.2 * len(names), 4.8), 1, len(names)
+        f"{found.scenario.name}: tuning {found.agent}", (1.5 + 4.2 * len(names), 4.8), 1, len(names), sharey=True
     )
-    table, most = found.trials, len(found.seeds)
+    table = found.trials
     best = table[table["specification"] == found.best].iloc[0]
     for axis, name in zip(axes[0], names, strict=True):
-        size = 20 + 60 * table["seeds"] / most
-        axis.scatter(table[name], table["score"], s=size, color=GREY, alpha=0.7, linewidth=0)
-        axis.plot(table[name].iloc[0], table["score"].iloc[0], "D", color=VERMILLION, markersize=8)
-        axis.errorbar(
-            best[name],
-            best["score"],
-            yerr=[[best["score"] - best["low"]], [best["high"] - best["score"]]],
-            fmt="o",
-            color=BLUE,
-            markersize=9,
-        )
+        axis.axhline(0, color=INK, linewidth=1.2, zorder=1)
+        size = 20 + 60 * table["seeds"] / len(found.seeds)
+        axis.scatter(table[name], table["gain"], s=size, color=GREY, alpha=0.7, linewidth=0)
+        axis.plot([best[name]] * 2, [best["low"], best["high"]], color=BLUE, linewidth=2.5)
+        axis.plot(best[name], best["gain"], "o", color=BLUE, markersize=9)
+        axis.plot(table[name].iloc[0], 0, "D", color=VERMILLION, markersize=8)
         axis.set(xlabel=name)
         if (table[name] > 0).all() and table[name].max() > 5 * table[name].min():
             axis.set_xscale("log")
             logarithmic(axis.xaxis, *axis.get_xlim())
-    axes[0, 0].set_ylabel("mean score")
-    note(figure, f"Large dots: all {most} training seeds; blue: the best, with its 95 % interval; diamond: as given.")
+    axes[0, 0].set_ylabel("mean score, less that as given")
+    note(figure, "Paired by seed; blue: the best, with its 95 % interval; diamond: as given.")
     return figure

@@ -45,7 +45,8 @@ class Tuning:
     """Seeds of the markets of the check."""
     trials: pd.DataFrame
     """A row per trial: trial (0 is the agent as given), specification, a column per parameter, seeds (how many it
-    played), score, low, high (mean over seats and those seeds). Scores compare between trials of as many seeds."""
+    played), score (mean over seats and those seeds), gain, low, high (paired difference to the agent as given on
+    those). Scores compare between trials of as many seeds."""
     check: pd.DataFrame
     """A row per metric, of the best's paired differences to the agent as given on the held-out seeds: metric, before,
     after (means), mean, low, high, excludes_zero."""
@@ -79,7 +80,8 @@ def tune(
 
     Trials are points of a scrambled Sobol sequence, on a logarithmic scale where a range lies above 0, rounded to
     three digits; the agent as it was given is one of them. Successive halving (Jamieson & Talwalkar 2016): a quarter
-    of the seeds decides which half of the trials goes on, half of the seeds which quarter.
+    of the seeds decides which half of the trials goes on, half of the seeds which quarter; the agent as given, to
+    which all are compared, always does.
 
     Parameters
     ----------
@@ -181,7 +183,7 @@ def _markets(trials: int, seeds: int, held_out: int) -> int:
 
 def _rounds(trials: int, seeds: int) -> list[tuple[int, int]]:
     """Trials of each round, and the seeds that they have played after it."""
-    return [(max(trials >> i, 1), seeds >> (ROUNDS - 1 - i)) for i in range(ROUNDS)]
+    return [(max(trials >> i, 2), seeds >> (ROUNDS - 1 - i)) for i in range(ROUNDS)]
 
 
 class _Play:
@@ -218,7 +220,7 @@ def _halve(play: _Play, specifications: list[str], seeds: NDArray[np.integer]) -
     scores = [np.zeros((0, 0))] * len(specifications)
     alive, played = list(range(len(specifications))), 0
     for count, until in _rounds(len(specifications), seeds.size):
-        alive = alive[:count]
+        alive = alive[:count] if 0 in alive[:count] else [*alive[: count - 1], 0]
         found = play.runs([specifications[i] for i in alive], seeds[played:until])
         for i, runs in zip(alive, found, strict=True):
             scores[i] = np.hstack([scores[i], runs["score"]]) if played else runs["score"]
@@ -233,9 +235,9 @@ def _table(specifications: Sequence[str], over: Mapping[str, Range], scores: Seq
     for trial, (each, found) in enumerate(zip(specifications, scores, strict=True)):
         made = registry.create("agents", *registry.parse(each))
         values = {key: getattr(made, key) for key in over}
-        score = stratified(found[..., None], mean)
+        gain = stratified((found - scores[0][:, : found.shape[1]])[..., None], mean)
         row = {"trial": trial, "specification": each, **values, "seeds": found.shape[1]}
-        rows.append({**row, "score": score.mean, "low": score.low, "high": score.high})
+        rows.append({**row, "score": float(found.mean()), "gain": gain.mean, "low": gain.low, "high": gain.high})
     return pd.DataFrame(rows)
 
 
