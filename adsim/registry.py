@@ -37,6 +37,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "coupled": "adsim.agents.coupled:Coupled",
         "throttling": "adsim.agents.throttling:Throttling",
         "online_lp": "adsim.agents.online_lp:OnlineLP",
+        "forecast": "adsim.agents.forecast:Forecast",
         "rlb": "adsim.agents.value_table:TableBidder",
         "ss_mdp": "adsim.agents.value_table:AverageTableBidder",
         "oracle": "adsim.agents.oracle:HindsightThreshold",

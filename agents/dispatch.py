@@ -13,6 +13,7 @@ from adsim.agents import (
     ecpc,
     feedback,
     fixed,
+    forecast,
     linear,
     mirror_descent,
     online_lp,
@@ -27,6 +28,7 @@ from adsim.agents.rule import (
     ECPC,
     FEEDBACK,
     FIXED,
+    FORECAST,
     LINEAR,
     MIRROR_DESCENT,
     ONLINE_LP,
@@ -53,6 +55,7 @@ NUMBERS = {
     "coupled": COUPLED,
     "throttling": THROTTLING,
     "online_lp": ONLINE_LP,
+    "forecast": FORECAST,
 }
 
 
@@ -110,3 +113,6 @@ def decide_group(number, seen, parameters, memory, multiplier, start, stop):  # 
     elif number == ONLINE_LP:
         for n in range(start, stop):
             multiplier[n] = online_lp.decide(seen, n, parameters, memory[n])
+    elif number == FORECAST:
+        for n in range(start, stop):
+            multiplier[n] = forecast.decide(seen, n, parameters, memory[n])

@@ -291,6 +291,7 @@ NUMBERS = {
     "coupled": ["target_step", "budget_step", "target_start", "stock_step", "unit"],
     "throttling": ["step"],
     "online_lp": [],
+    "forecast": ["half_life"],
     "rlb": [],
     "ss_mdp": [],
     "oracle": [],
@@ -303,6 +304,7 @@ OTHERS = {
     "coupled": {"coupling", "budget_start", "stock_start", "reference", "buffer", "every"},
     "stock_dual": {"update", "start", "every"},
     "throttling": {"every"},
+    "forecast": {"penalty"},
     "rlb": {"rows"},
     "ss_mdp": {"rows"},
 }
@@ -387,6 +389,7 @@ def test_a_coupling_or_reference_is_one_of_few(agent: str, words: str) -> None:
         ("throttling", {"target_roi": 2.0}, "throttling paces a budget: give the campaign one"),
         ("coupled", {"stock": 5.0}, "without budget and target ROI"),
         ("online_lp", {"stock": 5.0}, "without budget and target ROI"),
+        ("forecast", {"stock": 5.0}, "without budget and target ROI"),
     ],
 )
 def test_a_campaign_that_an_agent_cannot_pace_is_named(agent: str, terms: dict[str, float], words: str) -> None:
@@ -395,7 +398,7 @@ def test_a_campaign_that_an_agent_cannot_pace_is_named(agent: str, terms: dict[s
     assert "\n" not in str(fault.value)
 
 
-@pytest.mark.parametrize("agent", ["coupled", "online_lp"])
+@pytest.mark.parametrize("agent", ["coupled", "online_lp", "forecast"])
 def test_a_utility_maximizer_needs_no_constraint(agent: str) -> None:
     result = run(make("vcg", agent, opportunities=2000, objective="utility"))
     np.testing.assert_array_equal(result.multipliers, 1.0)
@@ -490,7 +493,7 @@ def bids(agent: Agent, terms: Constraints, seen: list[Observation]) -> Floats:
     return np.array([agent.act(observation) for observation in seen])
 
 
-APART = {"online_lp", "rlb", "ss_mdp"}
+APART = {"online_lp", "forecast", "rlb", "ss_mdp"}
 """Agents of live markets only, or of none."""
 
 

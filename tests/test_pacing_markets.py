@@ -31,7 +31,7 @@ PACING = [
     "throttling:every=4",
 ]
 """Every kind that decides between auctions."""
-TICKED = ["feedback", "pid", "online_lp"]
+TICKED = ["feedback", "pid", "online_lp", "forecast"]
 MECHANISMS = ["gsp", "vcg", "first_price", "second_price", "lpa"]
 CHARGES = ["exposure", "click", "conversion"]
 

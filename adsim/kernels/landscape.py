@@ -1,4 +1,9 @@
-"""What a campaign's opportunities were worth to it, and what they would have cost, by the bid that wins them."""
+"""What a campaign's opportunities were worth to it, and what they would have cost, by the bid that wins them.
+
+A bid that rises past the k-th highest of the others, ``s_k``, moves up from slot k + 1 to slot k: its value grows by
+``(e_k - e_(k+1)) v``, e being the probability that a slot is seen, and what GSP charges in expectation from
+``e_(k+1) s_(k+1)`` to ``e_k s_k`` (our derivation). Sums of these steps up to a bid are its value and its cost.
+"""
 
 import numpy as np
 
@@ -10,18 +15,34 @@ LOWEST = -16
 """The first bin begins at a price of 2**LOWEST per predicted value."""
 BINS = 256
 """Up to 2**16 per predicted value."""
-WORTH, PRICE = range(2)
-"""Columns: sums of predicted values, and of prices."""
+WORTH, PRICE, GAIN, COST = range(4)
+"""Columns: sums of predicted values and of prices, of the last slot alone; and of steps in value and cost, of all."""
+COLUMNS = 4
+
+
+@jit
+def bin_of(ratio):
+    """The bin of a price per predicted value."""
+    octaves = np.log2(max(ratio, 1e-30)) - LOWEST
+    return min(max(int(np.floor(octaves * OCTAVE)), 0), BINS - 1)
 
 
 @jit
 def enter(landscape, value, price):
-    """Book one opportunity of predicted ``value`` that a bid of ``price`` would have won; (BINS, 2)."""
+    """Book an opportunity of predicted ``value``, the last slot of which a bid of ``price`` would have won."""
     if value > 0:
-        octaves = np.log2(max(price / value, 1e-30)) - LOWEST
-        b = min(max(int(np.floor(octaves * OCTAVE)), 0), BINS - 1)
+        b = bin_of(price / value)
         landscape[b, WORTH] += value
         landscape[b, PRICE] += price
+
+
+@jit
+def enter_step(landscape, value, price, gain, cost):
+    """Book what a bid that rises past ``price`` gains, and more it costs; predicted ``value`` is per exposure."""
+    if value > 0:
+        b = bin_of(price / value)
+        landscape[b, GAIN] += gain
+        landscape[b, COST] += cost
 
 
 @jit
@@ -32,19 +53,29 @@ def highest_ratio(b):
 
 @jit
 def listen(listeners, ranking, candidates, rule, landscape, start, stop):
-    """Enter auctions ``start`` to ``stop`` of a tile, at the score that wins the last slot against the others.
+    """Enter auctions ``start`` to ``stop`` of a tile, at the scores that win the slots against the others.
 
-    It is at least the reserve, where scores are bids whatever they are charged for.
+    They are at least the reserve, where scores are bids whatever they are charged for.
 
-    ``listeners`` (L,) are the campaigns that listen; ``landscape`` (N, BINS, 2).
+    ``listeners`` (L,) are the campaigns that listen; ``landscape`` (N, BINS, COLUMNS).
     """
-    slots, floor = rule.slots, rule.reserve
-    last = slots - 1
+    slots, floor = rule.slots, np.float64(rule.reserve)
     for i in range(listeners.size):
         n = listeners[i]
         for t in range(start, stop):
-            to_beat = ranking.score[last, t] if ranking.winner[last, t] >= 0 else floor
+            value = np.float64(candidates.value[n, t])
+            place = slots
             for k in range(slots):
                 if ranking.winner[k, t] == n:
-                    to_beat = max(ranking.score[slots, t], floor)
-            enter(landscape[n], np.float64(candidates.value[n, t]), np.float64(to_beat))
+                    place = k
+            below = 0.0
+            for k in range(slots - 1, -1, -1):
+                rank = k if k < place else k + 1
+                to_beat = floor  # whoever comes behind the slots has a score, and not always a name
+                if rank == slots or ranking.winner[rank, t] >= 0:
+                    to_beat = max(np.float64(ranking.score[rank, t]), floor)
+                if k == slots - 1:
+                    enter(landscape[n], value, to_beat)
+                seen, next_seen = np.float64(rule.exposure[k]), np.float64(rule.exposure[k + 1])
+                enter_step(landscape[n], value, to_beat, (seen - next_seen) * value, seen * to_beat - below)
+                below = seen * to_beat

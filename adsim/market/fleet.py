@@ -62,7 +62,7 @@ class Fleet(NamedTuple):
     key: NDArray[np.uint64]
     """Of the random streams of compiled rules; (E, N)."""
     landscape: Floats
-    """See `adsim.kernels.landscape`; (E, N, BINS, 2), or without rows where nobody listens."""
+    """See `adsim.kernels.landscape`; (E, N, BINS, COLUMNS), or without rows where nobody listens."""
     last: Floats
     """The last tick's part of the ledger; (E, N, 8)."""
     latest: Floats

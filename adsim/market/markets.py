@@ -16,7 +16,7 @@ from adsim.kernels.auction import UNCAPPED
 from adsim.kernels.auction import Rule as AuctionRule
 from adsim.kernels.clearing import make_ranking, make_rule
 from adsim.kernels.counter import fill_streams
-from adsim.kernels.landscape import BINS
+from adsim.kernels.landscape import BINS, COLUMNS
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
 from adsim.market.catalogue import CatalogueTraffic
@@ -237,7 +237,7 @@ class Markets:
             multiplier=np.zeros((size, count)),
             memory=np.zeros((size, count, MEMORY)),
             key=self._stream_keys(3),
-            landscape=np.zeros((size, count if self.terms.listeners.size else 0, BINS, 2)),
+            landscape=np.zeros((size, count if self.terms.listeners.size else 0, BINS, COLUMNS)),
             last=np.zeros((size, count, FIELDS)),
             latest=np.zeros((size, count, FIELDS)),
             booked=np.zeros((size, count, FIELDS)),
