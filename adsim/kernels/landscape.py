@@ -7,6 +7,7 @@ A bid that rises past the k-th highest of the others, ``s_k``, moves up from slo
 
 import numpy as np
 
+from adsim.kernels.bits import float_bits
 from adsim.kernels.jit import jit
 
 OCTAVE = 8
@@ -15,6 +16,10 @@ LOWEST = -16
 """The first bin begins at a price of 2**LOWEST per predicted value."""
 BINS = 256
 """Up to 2**16 per predicted value."""
+MANTISSA_BITS, EXPONENT = np.int64(23), np.int64(127)
+MANTISSA = np.int64(2**23 - 1)
+ROOTS = tuple(int(np.ceil((2 ** (k / OCTAVE) - 1) * 2**23)) for k in range(1, OCTAVE))
+"""Mantissas from which on a number lies in the next bin of its octave."""
 WORTH, PRICE, GAIN, COST = range(4)
 """Columns: sums of predicted values and of prices, of the last slot alone; and of steps in value and cost, of all."""
 COLUMNS = 4
@@ -22,9 +27,12 @@ COLUMNS = 4
 
 @jit
 def bin_of(ratio):
-    """The bin of a price per predicted value."""
-    octaves = np.log2(max(ratio, 1e-30)) - LOWEST
-    return min(max(int(np.floor(octaves * OCTAVE)), 0), BINS - 1)
+    """The bin of a price per predicted value: 8 times its binary logarithm, from the bits of a float32."""
+    bits = np.int64(float_bits(np.float32(min(max(ratio, 1e-30), 1e30))))
+    mantissa, place = bits & MANTISSA, ((bits >> MANTISSA_BITS) - EXPONENT - LOWEST) * OCTAVE
+    for k in range(OCTAVE - 1):
+        place += mantissa >= ROOTS[k]
+    return min(max(place, 0), BINS - 1)
 
 
 @jit
