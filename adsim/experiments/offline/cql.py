@@ -22,14 +22,14 @@ from adsim.experiments.offline.trajectories import Trajectories
 LEAST_LOG, MOST_LOG = -5.0, 1.0
 """Of the spread around the level, before tanh."""
 
-STEPS = 10_000
+STEPS = 5_000
 """Batches, unless told otherwise."""
 
 
 class Settings(CriticSettings):
     """Those of soft actor-critic, and how strongly critics are pushed."""
 
-    push: float = Field(0.02, ge=0)
+    push: float = Field(0.05, ge=0)
     """Weight of the conservative term, the paper's alpha, against the squared Bellman error in units of a period's
     worth."""
     grid: int = Field(10, ge=2)

@@ -16,16 +16,16 @@ from adsim.experiments.offline.learning import CriticSettings, Watch, descend, f
 from adsim.experiments.offline.networks import FEATURE_COUNT, Critics, Normaliser, Policy, follow, perceptron
 from adsim.experiments.offline.trajectories import Trajectories
 
-STEPS = 20_000
+STEPS = 10_000
 """Batches, unless told otherwise."""
 
 
 class Settings(CriticSettings):
     """The paper's are expectile 0.7, beta 3 and discount 0.99, for rewards of another size."""
 
-    expectile: float = Field(0.8, gt=0, lt=1)
+    expectile: float = Field(0.7, gt=0, lt=1)
     """Of action values that a state's value stands for; 0.5 is their mean, 1 their maximum."""
-    beta: float = Field(100.0, ge=0)
+    beta: float = Field(60.0, ge=0)
     """Of the weight exp(beta * advantage); advantages are shares of a period's worth, a tick's hence small."""
     most_weight: float = Field(20.0, ge=1)
     """At which weights are cut off."""

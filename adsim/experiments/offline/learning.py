@@ -38,9 +38,9 @@ class Settings(BaseModel):
 class CriticSettings(Settings):
     """What learners with critics are made with besides."""
 
-    discount: float = Field(0.99, gt=0, le=1)
+    discount: float = Field(1.0, gt=0, le=1)
     """From tick to tick."""
-    ahead: int = Field(8, ge=1)
+    ahead: int = Field(4, ge=1)
     """Ticks whose rewards a critic's target sums, as the data went on, before it trusts its own value of the rest.
 
     A level held for one tick hardly matters, and levels in the data persist; multi-step targets (Hessel et al. 2018,
