@@ -24,7 +24,7 @@ STEPS = 10_000
 class Settings(CriticSettings):
     """The paper's but for alpha, which is 2.5 there."""
 
-    alpha: float = Field(0.5, ge=0)
+    alpha: float = Field(1.0, ge=0)
     """Weight of the critic, whose values are divided by their mean size; that of cloning is 1."""
     noise: float = Field(0.2, ge=0)
     """Standard deviation of what is added to the target policy's level."""
