@@ -22,7 +22,7 @@ from adsim.experiments.offline.trajectories import Trajectories
 LEAST_LOG, MOST_LOG = -5.0, 1.0
 """Of the spread around the level, before tanh."""
 
-STEPS = 5_000
+STEPS = 4_000
 """Batches, unless told otherwise."""
 
 

@@ -25,6 +25,6 @@ def learning(curve: pd.DataFrame, card: Card) -> Figure:
     axes[0, 0].legend()
     note(
         figure,
-        "Values are shares of a period's worth. Losses of values may rise at first, as what later ticks bring reaches them.",
+        "Values are shares of a period's worth; their losses may rise, as what later ticks bring reaches them.",
     )
     return figure

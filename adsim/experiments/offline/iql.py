@@ -16,7 +16,7 @@ from adsim.experiments.offline.learning import CriticSettings, Watch, descend, f
 from adsim.experiments.offline.networks import FEATURE_COUNT, Critics, Normaliser, Policy, follow, perceptron
 from adsim.experiments.offline.trajectories import Trajectories
 
-STEPS = 10_000
+STEPS = 8_000
 """Batches, unless told otherwise."""
 
 

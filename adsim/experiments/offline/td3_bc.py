@@ -17,7 +17,7 @@ from adsim.experiments.offline.learning import CriticSettings, Watch, descend, f
 from adsim.experiments.offline.networks import Critics, Normaliser, Policy, follow
 from adsim.experiments.offline.trajectories import Trajectories
 
-STEPS = 10_000
+STEPS = 8_000
 """Batches, unless told otherwise."""
 
 
