@@ -25,8 +25,8 @@ from adsim.cli.app import app
 from adsim.envs import engine
 from adsim.envs.stable_baselines import SCALING, BiddingVecEnv, worth
 from adsim.errors import AdsimError, EnvError, UnknownName
+from adsim.experiments.training import cards
 from adsim.experiments.training import figures as train_figures
-from adsim.experiments.training import models
 from adsim.experiments.training.models import load_model, read_card, save_model
 from adsim.experiments.training.settings import resolve
 from adsim.experiments.training.train import Training, TrainingInterrupted, first_market, train
@@ -423,7 +423,7 @@ def test_what_is_not_there_is_named(copy: Path, tmp_path: Path) -> None:
 def test_a_model_appears_whole_or_not_at_all(
     trained: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models.json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(cards.json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(AdsimError, match="No space left"):
         save_model(trained.model, trained.card, tmp_path / "model.zip")
     assert list(tmp_path.iterdir()) == []

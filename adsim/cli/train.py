@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 EVALUATED = ("value", "spend", "conversions", "roi", "violation", "budget_use", "optimum_share")
 
 
-trainer = typer.Typer(help="Train a bidder by reinforcement learning, or a click predictor.", no_args_is_help=True)
+trainer = typer.Typer(
+    help="Train a bidder by reinforcement learning, live or offline, or a click predictor.", no_args_is_help=True
+)
 app.add_typer(trainer, name="train")
 
 
@@ -79,14 +81,14 @@ def train_(
             progress=progress,
         )
     with console.progress("markets") as progress:
-        judged = evaluate(folder, seeds=seeds, threads=threads, progress=progress)
-    _judged(judged, folder, as_json, {"folder": str(folder), "steps": found.card.steps}, found.facts())
+        evaluation = evaluate(folder, seeds=seeds, threads=threads, progress=progress)
+    judged(evaluation, folder, as_json, {"folder": str(folder), "steps": found.card.steps}, found.facts())
 
 
 @app.command(name="evaluate")
 def evaluate_(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Folder or .zip of adsim train.", show_default=False)
+        Path, typer.Argument(metavar="MODEL", help="Folder, .zip or .pt of adsim train.", show_default=False)
     ],
     scenario: Annotated[
         str | None,
@@ -104,13 +106,12 @@ def evaluate_(
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained bidder against the scripted agents, on the same seeds."""
-    from adsim.experiments.training import models
-    from adsim.experiments.training.evaluate import evaluate
+    from adsim.experiments.training.evaluate import card_of, evaluate
 
     folder = checked_folder(out)
-    trained_on = None if scenario else models.read_card(models.find_model(model)).market
+    trained_on = None if scenario else card_of(model).market
     with console.progress("markets") as progress:
-        judged = evaluate(
+        evaluation = evaluate(
             model,
             changed(trained_on, changes) if trained_on else chosen_scenario(str(scenario), changes),
             campaign=None if campaign is None else registry.literal(campaign),
@@ -120,10 +121,10 @@ def evaluate_(
             threads=threads,
             progress=progress,
         )
-    _judged(judged, folder, as_json, {"file": str(model)}, {})
+    judged(evaluation, folder, as_json, {"file": str(model)}, {})
 
 
-def _judged(
+def judged(
     found: "Evaluation", folder: Path | None, as_json: bool, what: dict[str, Any], trained: dict[str, Any]
 ) -> None:
     """Save and print an evaluation."""

@@ -22,9 +22,21 @@ from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
-AGENTS = ("ecpc", "pid", "feedback", "feedback:step=0.05", "online_lp")
-"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, a controller of the budget, one of
-all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a tick.
+AGENTS = (
+    "ecpc",
+    "ecpc:factor=0.2",
+    "ecpc:factor=0.4",
+    "ecpc:factor=0.7",
+    "ecpc:factor=1.5",
+    "pid",
+    "feedback",
+    "feedback:step=0.05",
+    "online_lp",
+)
+"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, fixed parts and multiples of it, a
+controller of the budget, one of all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a
+tick. Where everybody spends the budget, learners cannot tell a low bid from a cheap market: the fixed ones spend less,
+or all of it early.
 """
 EXPLORING = 0.5
 """Share of the campaigns whose multipliers wander; the others show the agents as they are."""

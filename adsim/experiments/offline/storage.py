@@ -20,7 +20,7 @@ from adsim.errors import AdsimError
 from adsim.experiments.offline.minari_dataset import require_minari, write_dataset
 from adsim.experiments.offline.trajectories import Trajectories, to_go
 from adsim.experiments.output import staged
-from adsim.experiments.training.models import FeatureRange, complaint, current_features, features_that_differ
+from adsim.experiments.training.cards import FeatureRange, complaint, current_features, features_that_differ
 from adsim.market.scenario import Scenario, read_scenario
 
 FORMAT, VERSION = "adsim trajectories", 1

@@ -14,8 +14,12 @@ from adsim.agents.base import Agent
 from adsim.envs.engine import SPAN, Engine, find_campaigns
 from adsim.envs.score import score, violation
 from adsim.errors import AdsimError, AgentError
+from adsim.experiments.offline.bidder import OfflineBidder
+from adsim.experiments.offline.models import is_offline, load_bidder, read_bidder_card
+from adsim.experiments.offline.trajectories import LEVEL
 from adsim.experiments.statistics import Estimate, difference, estimate
-from adsim.experiments.training.models import Card, load_model, require_rl
+from adsim.experiments.training.cards import BaseCard
+from adsim.experiments.training.models import Card, find_model, load_model, read_card, require_rl
 from adsim.market import metrics
 from adsim.market.campaigns import campaign_names
 from adsim.market.market import Market
@@ -25,6 +29,7 @@ from adsim.types import Constraints, Floats, Totals
 
 Policy = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Observations (E, F) to actions (E, 1)."""
+Bidder = Policy | OfflineBidder
 Progress = Callable[[int, int], None]
 MODEL = "model"
 METRICS = ("score", "value", "spend", "conversions", "roi", "violation", "budget_use")
@@ -90,9 +95,10 @@ def evaluate(
 
     Parameters
     ----------
-    model : str, Path, object with ``predict``, or callable
-        A folder or .zip that `adsim.experiments.training.train.train` wrote, a model of Stable-Baselines3, or a
-        function of observations (E, F) to actions (E, 1).
+    model : str, Path, object with ``predict``, OfflineBidder, or callable
+        A folder, .zip or .pt that `adsim.experiments.training.train.train` or `adsim.experiments.offline.train.train`
+        wrote, a model of Stable-Baselines3, an `adsim.experiments.offline.bidder.OfflineBidder`, or a function of
+        observations (E, F) to actions (E, 1).
     scenario : Scenario, optional
         The one that a saved model was trained on, unless given.
     campaign : int or str, optional
@@ -117,18 +123,18 @@ def evaluate(
         raise AdsimError(f"seeds = {seeds}: must be a whole number, 1 or more.")
     if not 0 <= first_seed <= 2**63 - 1 - seeds:
         raise AdsimError(f"seed = {first_seed}: must be a whole number from 0 to 2**63 - 1 - {seeds}.")
-    policy, card = _policy(model)
+    bidder, card = _bidder(model)
     scenario = scenario or (card.market if card else None)
     if scenario is None:
         raise AdsimError("evaluate: name a scenario; a policy of one's own does not bring its own.")
-    wanted = campaign if campaign is not None else card.campaign if card else 0
+    wanted = campaign if campaign is not None else card.campaign if isinstance(card, Card) else 0
     (index,) = find_campaigns(scenario, [wanted])
     playing = _playing(scenario, index, agents)
     span = span or (card.span if card else SPAN)
     numbers = np.arange(first_seed, first_seed + seeds)
     name = card.algorithm if card else MODEL
     count = _Count(seeds * (1 + len(playing.fitting)), progress)
-    parts = [_policy_runs(name, policy, scenario, index, numbers, span, threads, count)]
+    parts = [_bidder_runs(name, bidder, scenario, index, numbers, span, threads, count)]
     parts += [agent_runs(agent, scenario, index, numbers, threads=threads, count=count) for agent in playing.fitting]
     runs = pd.concat(parts, ignore_index=True)
     if "oracle" in playing.fitting:
@@ -147,17 +153,31 @@ def evaluate(
     )
 
 
-def _policy(model: Any) -> tuple[Policy, Card | None]:
-    """Observations to actions, and the card of a model that was saved."""
+def _bidder(model: Any) -> tuple[Bidder, BaseCard | None]:
+    """Who bids, and the card of a model that was saved."""
     if isinstance(model, str | Path):
+        if is_offline(model):
+            learned = load_bidder(model)
+            return learned.bidder, learned.card
         require_rl("evaluate")
         trained = load_model(model)
         return policy_of(trained.model), trained.card
     if hasattr(model, "predict"):
         return policy_of(model), None
-    if not callable(model):
+    if not (isinstance(model, OfflineBidder) or callable(model)):
         raise AdsimError(f"model {model!r}: must be a path, have predict, or be a function of observations.")
     return model, None
+
+
+def card_of(path: str | Path) -> BaseCard:
+    """How a saved model was trained.
+
+    Raises
+    ------
+    AdsimError
+        For a path that is no model's.
+    """
+    return read_bidder_card(path) if is_offline(path) else read_card(find_model(path))
 
 
 def policy_of(model: Any) -> Policy:
@@ -227,9 +247,9 @@ def scripted(scenario: Scenario, campaign: int) -> list[str]:
     return [agent for agent in _playing(scenario, campaign, None).fitting if not _is_privileged(agent)]
 
 
-def _policy_runs(
+def _bidder_runs(
     name: str,
-    policy: Policy,
+    bidder: Bidder,
     scenario: Scenario,
     campaign: int,
     seeds: NDArray[np.integer],
@@ -240,18 +260,32 @@ def _policy_runs(
     parts = []
     for batch in _batches(seeds):
         engine = Engine(scenario, [campaign], markets=batch.size, span=span, threads=threads)
-        parts.append(play(name, policy, engine, batch))
+        parts.append(play(name, bidder, engine, batch))
         engine.close()
         count.add(batch.size)
     return pd.concat(parts, ignore_index=True)
 
 
-def play(name: str, policy: Policy, engine: Engine, seeds: NDArray[np.integer]) -> pd.DataFrame:
-    """Let a policy bid in the markets of these seeds, as many as the engine has; rows of `Evaluation.runs`."""
+def play(name: str, bidder: Bidder, engine: Engine, seeds: NDArray[np.integer]) -> pd.DataFrame:
+    """Let a bidder bid in the markets of these seeds, as many as the engine has; rows of `Evaluation.runs`."""
     engine.reset(seeds.astype(np.uint64))
+    policy = _moves(bidder, engine) if isinstance(bidder, OfflineBidder) else bidder
     while not engine.over:
         engine.step(policy(engine.seats.observation[:, 0]))
     return _rows(name, seeds, engine.markets, engine.campaigns[0])
+
+
+def _moves(bidder: OfflineBidder, engine: Engine) -> Policy:
+    """A bidder that sets levels, at the beginning of a period, as a function to the changes that an action is."""
+    (index,) = engine.campaigns
+    bidder.begin(engine.markets.campaigns.of(slice(index, index + 1)))
+
+    def move(observation: NDArray[np.float32]) -> NDArray[Any]:
+        totals = Totals(*(amounts[:, 0] for amounts in engine.totals()))
+        change = bidder.act(observation, totals) - observation[:, LEVEL]
+        return np.clip(change, -1, 1)[:, None]
+
+    return move
 
 
 def agent_runs(

@@ -5,30 +5,20 @@ Loading never unpickles: the algorithm is built anew from the JSON, and from the
 zip as well, by its own rules.
 """
 
-import hashlib
 import io
-import json
-import os
-import platform
-import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
-
-from adsim.envs.features import FEATURES
-from adsim.errors import AdsimError, OutputError
-from adsim.market.scenario import Scenario, read_scenario
+from adsim.errors import AdsimError
+from adsim.experiments.training.cards import BaseCard, read_card_of, read_model, require, write_model
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
 
-FORMAT, VERSION = "adsim model", 1
 ALGORITHMS = {"ppo": "PPO", "sac": "SAC", "td3": "TD3"}
 PACKAGES = ("adsim", "numpy", "numba", "torch", "stable-baselines3", "gymnasium")
 OF_POLICY = ("net_arch", "log_std_init")
@@ -38,47 +28,15 @@ IDLE = {"ppo": {"n_steps": 2, "batch_size": 2}, "sac": {"buffer_size": 1}, "td3"
 """Settings of a model that only predicts: no room for what it would learn from."""
 
 
-class FeatureRange(BaseModel):
-    """A number of the observation."""
-
-    name: str
-    low: float
-    high: float
-
-
-class Card(BaseModel):
+class Card(BaseCard):
     """How a model was trained; the JSON beside the zip."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["adsim model"] = "adsim model"
-    version: Literal[1] = 1
     algorithm: Literal["ppo", "sac", "td3"]
-    settings: dict[str, JsonValue]
-    """Everything that the algorithm and its policy were made with, see `build`."""
-    scenario: dict[str, JsonValue]
     campaign: int
     campaign_name: str
-    span: float
     reward: Literal["normalised", "plain"]
-    features: list[FeatureRange]
     envs: int
-    seed: int
-    steps: int = 0
-    """Environment steps done: ticks times episodes."""
     updates: int = 0
-    seconds: float = 0.0
-    """That training took."""
-    curve: list[dict[str, float | None]] = []
-    """Rows of the learning curve."""
-    versions: dict[str, str] = {}
-    sha256: str = ""
-    """Of the zip."""
-
-    @property
-    def market(self) -> Scenario:
-        """The scenario it was trained on."""
-        return read_scenario(self.scenario, "the model's scenario")
 
 
 class Trained(NamedTuple):
@@ -97,15 +55,7 @@ def require_rl(command: str) -> None:
     AdsimError
         When it is.
     """
-    try:
-        import_module("stable_baselines3")
-    except ImportError:
-        raise AdsimError(f"adsim {command} needs the extra rl: pip install 'adsim[rl]'.") from None
-
-
-def current_features() -> list[FeatureRange]:
-    """The observation as this version has it."""
-    return [FeatureRange(name=each.name, low=each.low, high=each.high) for each in FEATURES]
+    require("rl", "stable_baselines3", command)
 
 
 def build(card: Card, env: "VecEnv | None" = None, *, seed: int | None = None) -> "BaseAlgorithm":
@@ -182,28 +132,8 @@ def save_model(model: "BaseAlgorithm", card: Card, path: Path) -> Card:
     OutputError
         When a file can't be written.
     """
-    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".adsim-", dir=path.parent) as staging:
-            whole = Path(staging, "model.zip")
-            model.save(whole)
-            steps, updates = int(model.num_timesteps), int(getattr(model, "_n_updates", 0))
-            facts = {
-                "steps": steps,
-                "updates": updates,
-                "versions": versions,
-                "sha256": hashlib.sha256(whole.read_bytes()).hexdigest(),
-            }
-            written = card.model_copy(update=facts)
-            text = json.dumps(written.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
-            Path(staging, "model.json").write_text(text, encoding="utf-8")
-            whole.replace(path)
-            Path(staging, "model.json").replace(path.with_suffix(".json"))
-    except OSError as error:
-        reason = error.strerror or os.strerror(error.errno or 0)
-        raise OutputError(f"{path}: the model cannot be written there ({reason}). Name another folder.") from None
-    return written
+    facts = {"steps": int(model.num_timesteps), "updates": int(getattr(model, "_n_updates", 0))}
+    return write_model(card, path, model.save, PACKAGES, facts)
 
 
 def load_model(path: str | Path, env: "VecEnv | None" = None, *, seed: int | None = None) -> Trained:
@@ -224,14 +154,7 @@ def load_model(path: str | Path, env: "VecEnv | None" = None, *, seed: int | Non
         For a file that is missing, that `save_model` did not write, or whose observation is not this version's.
     """
     file = find_model(path)
-    card = read_card(file)
-    check_features(card, file)
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise AdsimError(
-            f"{file}: changed since it was saved: its SHA-256 is not the one in {file.with_suffix('.json').name}. "
-            "Copy both again, or load a checkpoint."
-        )
+    card, content = read_model(Card, file)
     model = build(card, env, seed=seed)
     _fill(model, _tensors(content, file), file)
     model.num_timesteps = card.steps
@@ -280,59 +203,7 @@ def read_card(file: Path) -> Card:
     AdsimError
         When it is missing or says something else.
     """
-    beside = file.with_suffix(".json")
-    if not beside.is_file():
-        raise AdsimError(
-            f"{beside}: missing. adsim loads models that adsim train saved, a .zip and a .json together."
-        )
-    try:
-        facts = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise AdsimError(f"{beside}: not JSON. Copy the .zip and the .json again, together.") from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise AdsimError(f"{beside}: no '{FORMAT}'. adsim loads models that adsim train saved, and no others.")
-    if facts.get("version") != VERSION:
-        raise AdsimError(
-            f"{beside}: version {facts.get('version')!r} of the format, and this adsim reads {VERSION}. "
-            "Load it with the adsim that wrote it, or train again."
-        )
-    try:
-        return Card.model_validate(facts)
-    except ValidationError as error:
-        raise AdsimError(f"{beside}: {complaint(error)}. Copy the .zip and the .json again, together.") from None
-
-
-def complaint(error: ValidationError) -> str:
-    """Where the first fault of a card is, and which."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-
-
-def check_features(card: Card, file: Path) -> None:
-    """Refuse a model that was trained on another observation.
-
-    Raises
-    ------
-    AdsimError
-        Naming the features that differ.
-    """
-    difference = features_that_differ(card.features)
-    if difference:
-        raise AdsimError(f"{file}: trained on other features ({difference}). Train it again.")
-
-
-def features_that_differ(features: Sequence[FeatureRange]) -> str:
-    """What an observation and this version's do not have in common, in words; empty where they are the same."""
-    ours, theirs = ({each.name: (each.low, each.high) for each in side} for side in (current_features(), features))
-    if list(ours.items()) == list(theirs.items()):
-        return ""
-    parts = {
-        "unknown here": [name for name in theirs if name not in ours],
-        "missing there": [name for name in ours if name not in theirs],
-        "of another range": [name for name in ours if name in theirs and ours[name] != theirs[name]],
-    }
-    words = [f"{what}: {', '.join(names)}" for what, names in parts.items() if names]
-    return "; ".join(words or ["in another order"])
+    return read_card_of(Card, file)
 
 
 def _tensors(content: bytes, file: Path) -> dict[str, Any]:

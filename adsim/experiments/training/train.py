@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from adsim.envs.engine import SPAN, find_campaigns
 from adsim.errors import AdsimError, UnknownName
 from adsim.experiments.output import check_folder, save
+from adsim.experiments.training.cards import complaint, current_features
 from adsim.experiments.training.figures import learning
 from adsim.experiments.training.learning_curve import LearningCurve
 from adsim.experiments.training.models import (
@@ -21,8 +22,6 @@ from adsim.experiments.training.models import (
     Card,
     build,
     checkpoints,
-    complaint,
-    current_features,
     load_model,
     read_card,
     require_rl,
