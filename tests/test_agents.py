@@ -270,6 +270,15 @@ def test_ecpc_pays_what_the_target_allows() -> None:
     np.testing.assert_allclose(result.multipliers[0] * constraints(result).value_per_conversion, 3.0)
 
 
+def test_ecpc_bids_a_factor_of_that() -> None:
+    for spec, kwargs, multiplier in (
+        ("ecpc:factor=0.5", {"target_cpa": 3.0}, 1.5),
+        ("ecpc:cost=2:factor=3", {}, 6.0),
+    ):
+        result = run(make("gsp", spec, opportunities=500, **kwargs))
+        np.testing.assert_allclose(result.multipliers, multiplier)
+
+
 def test_ecpc_needs_a_cost_or_a_target() -> None:
     with pytest.raises(AgentError, match=r"cost=\.\.\."):
         run(make("gsp", "ecpc", opportunities=500))
@@ -280,7 +289,7 @@ def test_ecpc_needs_a_cost_or_a_target() -> None:
 NUMBERS = {
     "fixed": ["multiplier"],
     "linear": ["b0", "average"],
-    "ecpc": ["cost"],
+    "ecpc": ["cost", "factor"],
     "pid": ["proportional", "integral", "derivative"],
     "feedback": ["step"],
     "stock_dual": ["step"],
