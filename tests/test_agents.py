@@ -270,13 +270,13 @@ def test_ecpc_pays_what_the_target_allows() -> None:
     np.testing.assert_allclose(result.multipliers[0] * constraints(result).value_per_conversion, 3.0)
 
 
-def test_ecpc_bids_a_factor_of_that() -> None:
-    for spec, kwargs, multiplier in (
-        ("ecpc:factor=0.5", {"target_cpa": 3.0}, 1.5),
-        ("ecpc:cost=2:factor=3", {}, 6.0),
-    ):
-        result = run(make("gsp", spec, opportunities=500, **kwargs))
-        np.testing.assert_allclose(result.multipliers, multiplier)
+BY_A_FACTOR = [("ecpc:factor=0.5", {"target_cpa": 3.0}), ("ecpc:cost=0.5:factor=3", {})]
+
+
+@pytest.mark.parametrize(("agent", "target"), BY_A_FACTOR)
+def test_ecpc_bids_a_factor_of_that(agent: str, target: dict[str, float]) -> None:
+    result = run(make("gsp", agent, opportunities=500, **target))
+    np.testing.assert_allclose(result.multipliers[0] * constraints(result).value_per_conversion, 1.5)
 
 
 def test_ecpc_needs_a_cost_or_a_target() -> None:

@@ -33,9 +33,9 @@ AGENTS = (
     "feedback:step=0.05",
     "online_lp",
 )
-"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, parts and multiples of it, a controller
-of the budget, one of all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a tick. Where
-everybody spends the budget, learners cannot tell a low bid from a cheap market: the parts spend less.
+"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, parts and multiples of it, a
+controller of the budget, one of all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a
+tick. Where everybody spends the budget, learners cannot tell a low bid from a cheap market: the parts spend less.
 """
 EXPLORING = 0.5
 """Share of the campaigns whose multipliers wander; the others show the agents as they are."""
