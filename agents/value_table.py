@@ -10,13 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from adsim.agents.base import Agent, require_count
 from adsim.errors import AgentError
+from adsim.kernels.spread_table import fill_spread
 from adsim.kernels.table_bids import table_bids
-from adsim.kernels.value_table import fill_values
+from adsim.kernels.value_table import TILE, fill_values
 from adsim.types import Constraints, Floats, History, Observation, PublicFacts
 
 ROWS = 1000
 LARGEST = 2**29
 """Numbers in a table: 4 GB."""
+AVERAGE, SPREAD = "average", "spread"
+"""What a table takes later opportunities to be worth: all the average, as in the paper, or each another value."""
 SPARE = 2
 """Beyond the table's opportunities, columns for budgets per opportunity up to so many times that at the start."""
 
@@ -35,6 +38,9 @@ class ValueTable:
     rows : int
         Where N is larger, states with more opportunities left bid as the one of the last row with the same budget per
         opportunity.
+    values : {"average", "spread"}
+        Whether later opportunities are all worth the average, or differ as the history's do; see
+        `adsim.kernels.spread_table`.
 
     Raises
     ------
@@ -42,7 +48,9 @@ class ValueTable:
         When the probabilities are not known, or the table is too large.
     """
 
-    def __init__(self, history: History, opportunities: int, budget: int, rows: int = ROWS) -> None:
+    def __init__(
+        self, history: History, opportunities: int, budget: int, rows: int = ROWS, values: str = AVERAGE
+    ) -> None:
         share = np.ascontiguousarray(prices_known(history), np.float64)
         if not history.average_value > 0:
             raise AgentError(f"a value table needs an average value above 0, not {history.average_value:g}.")
@@ -56,7 +64,10 @@ class ValueTable:
                 "Lower the budget, or the table's rows (rows=...), or count prices in a larger unit."
             )
         self.values = np.empty((size, columns))
-        fill_values(share, history.average_value, np.empty(columns, np.int64), self.values)
+        if values == SPREAD:
+            _fill_spread(share, values_known(history), self.values)
+        else:
+            fill_values(share, history.average_value, np.empty(columns, np.int64), self.values)
 
     def bids(self, later: ArrayLike, left: ArrayLike, value: ArrayLike) -> NDArray[np.int64]:
         """Whole prices to bid, shape (E,).
@@ -92,6 +103,43 @@ def prices_known(history: History | None) -> Floats:
     return history.price_share
 
 
+def values_known(history: History) -> Floats:
+    """Values and their probabilities, shape (2, K).
+
+    Raises
+    ------
+    AgentError
+        When they are not known.
+    """
+    if history.value_share is None:
+        raise AgentError(
+            "values=spread needs the predicted click rates of earlier opportunities, which are not known here. "
+            "Replay a log with a training log that has them (train=PATH)."
+        )
+    return history.value_share
+
+
+def require_values(values: str) -> str:
+    """Pass a parameter through, or say what is wrong with it.
+
+    Raises
+    ------
+    AgentError
+        When it is neither.
+    """
+    if values not in (AVERAGE, SPREAD):
+        raise AgentError(f"values = {values!r}: must be {AVERAGE} or {SPREAD}.")
+    return values
+
+
+def _fill_spread(share: Floats, value_share: Floats, values: Floats) -> None:
+    value, chance = np.ascontiguousarray(value_share, np.float64)
+    above = np.zeros((2, value.size + 1))
+    above[:, :-1] = np.array([chance, chance * value])[:, ::-1].cumsum(axis=1)[:, ::-1]
+    loss = np.empty(TILE)
+    fill_spread(share, value, value.view(np.int64), chance, above, loss, loss.view(np.int64), values)
+
+
 _TABLES: WeakValueDictionary[object, ValueTable] = WeakValueDictionary()
 """Those in use: bidders with the same beliefs share one."""
 
@@ -99,11 +147,12 @@ _TABLES: WeakValueDictionary[object, ValueTable] = WeakValueDictionary()
 class TableBidder(Agent):
     """RLB: bids up to the price at which winning stops being worth what the money brings later.
 
-    Exact for independent prices and values that all have the average value later.
+    Exact for independent prices and values that all have the average value later, or are independent of them and of
+    each other.
 
     Parameters
     ----------
-    rows : int
+    rows, values
         See `ValueTable`.
 
     Raises
@@ -113,8 +162,8 @@ class TableBidder(Agent):
         opportunity has a price of its own, in log replays and in ``adsim/Impression-v0``.
     """
 
-    def __init__(self, rows: int = ROWS) -> None:
-        self.rows = require_count("rows", rows)
+    def __init__(self, rows: int = ROWS, values: str = AVERAGE) -> None:
+        self.rows, self.values = require_count("rows", rows), require_values(values)
 
     def reset(self, constraints: Constraints, market: PublicFacts) -> None:
         """Find the table of the campaign."""
@@ -124,10 +173,12 @@ class TableBidder(Agent):
         share, budget = prices_known(market.history), int(constraints.budget[0])
         assert market.history is not None
         self.average = market.history.average_value
-        key = self.average, share.tobytes(), market.opportunities, budget, self.rows
+        spread = values_known(market.history).tobytes() if self.values == SPREAD else None
+        key = self.average, share.tobytes(), spread, market.opportunities, budget, self.rows
         table = _TABLES.get(key)
         if table is None:
-            table = _TABLES[key] = ValueTable(market.history, market.opportunities, budget, self.rows)
+            terms = market.opportunities, budget, self.rows, self.values
+            table = _TABLES[key] = ValueTable(market.history, *terms)
         self.table = table
 
     def worth(self, value: Floats) -> Floats:
@@ -147,7 +198,15 @@ class AverageTableBidder(TableBidder):
 
     As Cai et al. compare it; after Amin et al., "Budget Optimization for Sponsored Search: Censored Learning in MDPs"
     (UAI 2012).
+
+    Parameters
+    ----------
+    rows : int
+        See `ValueTable`.
     """
+
+    def __init__(self, rows: int = ROWS) -> None:
+        super().__init__(rows)
 
     def worth(self, value: Floats) -> Floats:
         """The average value of the market's history."""
