@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adsim.agents.value_table import TableBidder, ValueTable
+from adsim.agents.table_bidder import TableBidder
+from adsim.agents.value_table import ValueTable
 from adsim.errors import AgentError
 from adsim.experiments.replay.replay import replay
 from adsim.logs.auctions import read_auctions
@@ -35,7 +36,7 @@ def history(count: list[int], spread: list[tuple[float, int]]) -> History:
 @given(counts, values, st.integers(1, 7), st.integers(0, 60))
 def test_table_is_its_twin(count, spread, opportunities: int, budget: int) -> None:
     known = history(count, spread)
-    table = ValueTable(known, opportunities, budget, values="spread").values
+    table = ValueTable(known, opportunities, budget, values="spread").table.values
     expected = naive.spread_values(known.price_share.tolist(), known.value_share.T.tolist(), opportunities, budget)
     np.testing.assert_allclose(table, np.array(expected)[:, : table.shape[1]], rtol=1e-9, atol=1e-9)
 
@@ -43,7 +44,7 @@ def test_table_is_its_twin(count, spread, opportunities: int, budget: int) -> No
 def test_wide_table_of_many_values_is_its_twin() -> None:
     rng = np.random.default_rng(0)
     known = history(rng.integers(0, 50, 30).tolist(), [(value, 1) for value in rng.lognormal(-4, 1, 8).tolist()])
-    table = ValueTable(known, 22, 600, values="spread").values
+    table = ValueTable(known, 22, 600, values="spread").table.values
     expected = naive.spread_values(known.price_share.tolist(), known.value_share.T.tolist(), 22, 600)
     np.testing.assert_allclose(table, expected, rtol=1e-9, atol=1e-9)
 
@@ -52,8 +53,8 @@ def test_wide_table_of_many_values_is_its_twin() -> None:
 @given(counts, st.floats(1e-4, 1), st.integers(1, 9), st.integers(0, 90))
 def test_one_value_gives_the_table_of_the_paper(count, value: float, opportunities: int, budget: int) -> None:
     known = history(count, [(value, 1)])
-    spread = ValueTable(known, opportunities, budget, values="spread").values
-    np.testing.assert_allclose(spread, ValueTable(known, opportunities, budget).values, rtol=1e-13)
+    spread = ValueTable(known, opportunities, budget, values="spread").table.values
+    np.testing.assert_allclose(spread, ValueTable(known, opportunities, budget).table.values, rtol=1e-13)
 
 
 def test_no_policy_does_better_where_nothing_is_free() -> None:
@@ -68,7 +69,7 @@ def test_no_policy_does_better_where_nothing_is_free() -> None:
                 worth += chance * (won + (1 - sum(share[: bid + 1])) * best[n - 1, b])
             best[n, b] = max(best[n, b], worth)
     known = History(1.0, 1.0, np.array(share), np.array(spread).T)
-    table = ValueTable(known, 5, 8, values="spread").values
+    table = ValueTable(known, 5, 8, values="spread").table.values
     np.testing.assert_allclose(table, [[best[n, b] for b in range(9)] for n in range(5)], rtol=1e-12)
 
 
@@ -83,7 +84,7 @@ def test_bids_by_the_table_earn_what_it_promises() -> None:
         price = rng.choice(share.size + 1, left.size, p=[*share, 1 - share.sum()])
         won = table.bids(np.full(left.size, later), left, offered) >= price
         left, worth = left - price * won, worth + offered * won
-    assert abs(worth.mean() - table.values[30, budget]) < 3.5 * worth.std() / np.sqrt(worth.size)
+    assert abs(worth.mean() - table.table.values[30, budget]) < 3.5 * worth.std() / np.sqrt(worth.size)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(1, 40))

@@ -29,6 +29,7 @@ def fill_spread(
     loss: Floats,
     bits: NDArray[np.int64],
     values: Floats,
+    first: int,
 ) -> None:
     """Fill a value table.
 
@@ -46,15 +47,17 @@ def fill_spread(
         The same memory as ``value`` and ``loss``: numbers that are not negative have the order of their bits, whose
         least is found by vectors.
     values : ndarray of float64, shape (N, B + 1)
-        Filled with the expected value of ``n`` opportunities (rows) with budget ``b`` (columns), each a whole number
-        from 0 on.
+        Row 0 holds the expected value of ``first`` opportunities with budget ``b`` (columns), each a whole number
+        from 0 on; the rows below are filled with those of one opportunity more each.
+    first : int
+        0 for a table from its beginning, whose row 0 is zeros.
     """
     one = 0.0
     for d in range(share.size):
         one += share[d] * above[1, 0]
-    values[0, :] = 0.0
     for n in range(1, values.shape[0]):
-        _fill_row(values[n - 1], share, value, value_bits, value_share, above, loss, bits, n * one, values[n])
+        most = (first + n) * one
+        _fill_row(values[n - 1], share, value, value_bits, value_share, above, loss, bits, most, values[n])
 
 
 @jit
