@@ -19,6 +19,7 @@ from adsim.agents import (
     pid,
     return_on_spend,
     stock_dual,
+    table_bidder,
     throttling,
     truthful,
 )
@@ -35,6 +36,7 @@ from adsim.agents.rule import (
     STOCK_DUAL,
     THROTTLING,
     TRUTHFUL,
+    VALUE_TABLE,
 )
 from adsim.kernels.jit import jit
 from adsim.types import Floats
@@ -53,6 +55,8 @@ NUMBERS = {
     "coupled": COUPLED,
     "throttling": THROTTLING,
     "online_lp": ONLINE_LP,
+    "rlb": VALUE_TABLE,
+    "ss_mdp": VALUE_TABLE,
 }
 
 
@@ -110,3 +114,6 @@ def decide_group(number, seen, parameters, memory, multiplier, start, stop):  # 
     elif number == ONLINE_LP:
         for n in range(start, stop):
             multiplier[n] = online_lp.decide(seen, n, parameters, memory[n])
+    elif number == VALUE_TABLE:
+        for n in range(start, stop):
+            multiplier[n] = table_bidder.decide(seen, n, parameters, memory[n])

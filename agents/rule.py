@@ -30,7 +30,8 @@ PARAMETERS = 12
     COUPLED,
     THROTTLING,
     ONLINE_LP,
-) = range(12)
+    VALUE_TABLE,
+) = range(13)
 """Numbers of the rules, for `adsim.agents.dispatch`."""
 
 

@@ -7,7 +7,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from adsim.agents.base import Agent, require_count
+from adsim.agents.base import require_count
+from adsim.agents.estimates import start_multiplier
+from adsim.agents.rule import VALUE_TABLE, Rule, cost_known, row
 from adsim.agents.value_table import (
     AVERAGE,
     EXACT,
@@ -21,17 +23,35 @@ from adsim.agents.value_table import (
     values_known,
 )
 from adsim.errors import AgentError
-from adsim.types import Constraints, Floats, Observation, PublicFacts
+from adsim.kernels.jit import inline
+from adsim.types import Constraints, Floats, PublicFacts
+
+COST = 0
+"""Parameter of the rule."""
+
+
+@inline
+def decide(seen, n, parameters, memory):
+    """Where no table is known yet; see `adsim.kernels.table_prices`."""
+    return start_multiplier(seen, n, parameters[COST])
+
 
 _TABLES: WeakValueDictionary[object, ValueTable] = WeakValueDictionary()
 """Those in use: bidders with the same beliefs share one."""
 
 
-class TableBidder(Agent):
+class TableBidder(Rule):
     """RLB: bids up to the price at which winning stops being worth what the money brings later.
 
     Exact for independent prices and values that all have the average value later, or are independent of them and of
     each other.
+
+    In a log replay the table is that of the history. In a live market the campaign prices every opportunity as well,
+    by a compact table that is computed for the rest of the period whenever a tick begins, from all bids to beat and
+    predicted values so far (ours; see `adsim.market.table_pricing`). The bid to beat is that of the last slot, so the
+    rule suits auctions that charge it. It holds a budget, not a target ROI; a utility maximizer never bids above the
+    value. In the first tick it bids as others start: the cost per conversion of the market's history, else what the
+    target ROI affords, else the value.
 
     Parameters
     ----------
@@ -43,19 +63,30 @@ class TableBidder(Agent):
     Raises
     ------
     AgentError
-        On reset, without a budget or the market's prices; in `act`, which sets multipliers: it plays where every
-        opportunity has a price of its own, in log replays and in ``adsim/Impression-v0``.
+        On reset, without a budget; in a replay, without the market's prices.
     """
+
+    number = VALUE_TABLE
+    every = 1
+    sees_value = True
+    """Whether a bid depends on what the opportunity is predicted to be worth."""
 
     def __init__(self, rows: int = ROWS, values: str = AVERAGE, table: str = EXACT) -> None:
         self.rows, self.values = require_count("rows", rows), require_choice("values", values, VALUES)
         self.kind = TABLES[require_choice("table", table, list(TABLES))]
 
+    def check(self, constraints: Constraints, market: PublicFacts) -> None:
+        """Refuse a campaign without a budget."""
+        if not np.all(np.isfinite(constraints.budget)):
+            raise AgentError("a value table is that of a budget: give the campaign one.")
+
+    def parameters(self, market: PublicFacts) -> Floats:
+        """See `Rule.parameters`."""
+        return row({COST: cost_known(market)})
+
     def reset(self, constraints: Constraints, market: PublicFacts) -> None:
-        """Find the table of the campaign."""
+        """Find the table of a replay's campaign."""
         super().reset(constraints, market)
-        if len(constraints.budget) != 1 or not np.isfinite(constraints.budget[0]):
-            raise AgentError("a value table is that of one campaign with a budget: give it one.")
         share, budget = prices_known(market.history), int(constraints.budget[0])
         assert market.history is not None
         self.average = market.history.average_value
@@ -71,13 +102,6 @@ class TableBidder(Agent):
         """What opportunities of predicted ``value`` are taken to be worth; (T,)."""
         return value
 
-    def act(self, observation: Observation) -> Floats:
-        """Refuse: no multiplier of a tick gives these bids."""
-        raise AgentError(
-            "rlb and ss_mdp price every opportunity by the budget left: they play in log replays and in "
-            "adsim/Impression-v0, not in markets whose agents act once a tick."
-        )
-
 
 class AverageTableBidder(TableBidder):
     """SS-MDP: bids from the same table, as if every opportunity had the average value.
@@ -90,6 +114,8 @@ class AverageTableBidder(TableBidder):
     rows, table
         See `TableBidder`.
     """
+
+    sees_value = False
 
     def __init__(self, rows: int = ROWS, table: str = EXACT) -> None:
         super().__init__(rows, table=table)

@@ -303,8 +303,8 @@ OTHERS = {
     "coupled": {"coupling", "budget_start", "stock_start", "reference", "buffer", "every"},
     "stock_dual": {"update", "start", "every"},
     "throttling": {"every"},
-    "rlb": {"rows"},
-    "ss_mdp": {"rows"},
+    "rlb": {"rows", "values", "table"},
+    "ss_mdp": {"rows", "table"},
 }
 """Parameters that may be 0, are counted, or are words."""
 PARAMETERS = [(agent, name) for agent, names in NUMBERS.items() for name in names]

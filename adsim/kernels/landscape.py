@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adsim.kernels.jit import jit
+from adsim.kernels.jit import inline, jit
 
 OCTAVE = 8
 """Bins per factor of two."""
@@ -30,21 +30,29 @@ def highest_ratio(b):
     return 2.0 ** (LOWEST + (b + 1) / OCTAVE)
 
 
-@jit
-def listen(listeners, ranking, candidates, rule, landscape, start, stop):
-    """Enter auctions ``start`` to ``stop`` of a tile, at the score that wins the last slot against the others.
+@inline
+def price_to_beat(ranking, rule, n, t):
+    """The score that wins the last slot of an auction against all but ``n``.
 
     It is at least the reserve, where scores are bids whatever they are charged for.
-
-    ``listeners`` (L,) are the campaigns that listen; ``landscape`` (N, BINS, 2).
     """
     slots, floor = rule.slots, rule.reserve
     last = slots - 1
+    to_beat = ranking.score[last, t] if ranking.winner[last, t] >= 0 else floor
+    for k in range(slots):
+        if ranking.winner[k, t] == n:
+            to_beat = max(ranking.score[slots, t], floor)
+    return to_beat
+
+
+@jit
+def listen(listeners, ranking, candidates, rule, landscape, start, stop):
+    """Enter auctions ``start`` to ``stop`` of a tile.
+
+    ``listeners`` (L,) are the campaigns that listen; ``landscape`` (N, BINS, 2).
+    """
     for i in range(listeners.size):
         n = listeners[i]
         for t in range(start, stop):
-            to_beat = ranking.score[last, t] if ranking.winner[last, t] >= 0 else floor
-            for k in range(slots):
-                if ranking.winner[k, t] == n:
-                    to_beat = max(ranking.score[slots, t], floor)
+            to_beat = price_to_beat(ranking, rule, n, t)
             enter(landscape[n], np.float64(candidates.value[n, t]), np.float64(to_beat))

@@ -45,7 +45,7 @@ def table_bid(table, later, left, value):
         Of this opportunity.
     """
     if table.gains.shape[0] > 0:
-        bid = _compact_bid(table.points, table.gains, table.highest, later, left, value)
+        bid = int(compact_price(table.points, table.gains, table.highest, later, np.float64(left), value))
     else:
         bid = _exact_bid(table.values, table.highest, later, left, value)
     return bid
@@ -67,8 +67,9 @@ def _exact_bid(values, highest, later, left, value):
 
 
 @jit
-def _compact_bid(points, gains, highest, later, left, value):
-    most, bid = min(highest, left), 0
+def compact_price(points, gains, highest, later, left, value):
+    """As `table_bid`, with the fraction of a unit that is affordable beyond whole prices; ``left`` may have one."""
+    most, bid = min(np.float64(highest), left), 0.0
     if later == 0:
         return most
     point, row = 1 / np.sqrt(later), 0
@@ -77,11 +78,12 @@ def _compact_bid(points, gains, highest, later, left, value):
     weight = (points[row] - point) / (points[row] - points[row + 1])
     scale = gains.shape[1] * point / np.sqrt(highest)
     while bid < most:
-        value -= _gain(gains[row], gains[row + 1], weight, scale * np.sqrt(left - bid - 0.5))
-        if value < 0:
-            break
+        gain = _gain(gains[row], gains[row + 1], weight, scale * np.sqrt(max(left - bid - 0.5, 0.0)))
+        if value < gain:
+            return min(bid + value / gain, most)
+        value -= gain
         bid += 1
-    return bid
+    return most
 
 
 @inline
