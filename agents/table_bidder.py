@@ -24,6 +24,7 @@ from adsim.agents.value_table import (
 )
 from adsim.errors import AgentError
 from adsim.kernels.jit import inline
+from adsim.kernels.table_prices import LAST
 from adsim.types import Constraints, Floats, PublicFacts
 
 COST = 0
@@ -32,8 +33,8 @@ COST = 0
 
 @inline
 def decide(seen, n, parameters, memory):
-    """Where no table is known yet; see `adsim.kernels.table_prices`."""
-    return start_multiplier(seen, n, parameters[COST])
+    """What stands until the next opportunity is priced; see `adsim.kernels.table_prices`."""
+    return memory[LAST] if memory[LAST] > 0 else start_multiplier(seen, n, parameters[COST])
 
 
 _TABLES: WeakValueDictionary[object, ValueTable] = WeakValueDictionary()

@@ -20,6 +20,10 @@ LOWEST = -40
 BINS = 64 * OCTAVE
 COUNT, SUM = range(2)
 """Columns."""
+LAST = 0
+"""Memory of the rule: the multiplier that the last price amounts to; 0 before the first."""
+HIGHEST = 1e9
+"""Multiplier."""
 
 
 class Pricers(NamedTuple):
@@ -44,8 +48,8 @@ class Pricers(NamedTuple):
 
 
 @jit
-def price_by_table(pricers, candidates, seen, multiplier, opportunity, t):
-    """Set the multipliers of the tile, and of the market, to those that bid the prices of one opportunity."""
+def price_by_table(pricers, candidates, seen, memory, opportunity, t):
+    """Set the multipliers of the tile to those that bid the prices of one opportunity, and remember them."""
     later = seen.opportunities - opportunity - 1
     for s in range(pricers.campaign.size):
         n, unit = pricers.campaign[s], pricers.unit[s]
@@ -56,7 +60,7 @@ def price_by_table(pricers, candidates, seen, multiplier, opportunity, t):
             bid = unit * compact_price(pricers.points[s], pricers.gains[s], pricers.highest[s], later, left, worth)
             if not seen.maximizes_value[n]:
                 bid = min(bid, worth)
-            multiplier[n] = candidates.multiplier[n] = bid / value
+            memory[n, LAST] = candidates.multiplier[n] = min(bid / value, HIGHEST)
 
 
 @jit

@@ -52,7 +52,7 @@ def run_tick(
             if every > 0:
                 stop = min(stop, start + every - (origin + start) % every)
             if pacing.pricers.campaign.size > 0:
-                price_by_table(pacing.pricers, candidates, pacing.seen, pacing.multiplier, origin + start, start)
+                price_by_table(pacing.pricers, candidates, pacing.seen, pacing.memory, origin + start, start)
             clear_tile(mechanism, candidates, rule, ranking, origin, start, stop)
             start = settle(accounts, candidates, ranking, rule, truth, scratch.bound, events, origin, start, stop)
             if pacing.listeners.size > 0:
