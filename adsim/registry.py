@@ -38,8 +38,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "throttling": "adsim.agents.throttling:Throttling",
         "online_lp": "adsim.agents.online_lp:OnlineLP",
         "forecast": "adsim.agents.forecast:Forecast",
-        "rlb": "adsim.agents.value_table:TableBidder",
-        "ss_mdp": "adsim.agents.value_table:AverageTableBidder",
+        "rlb": "adsim.agents.table_bidder:TableBidder",
+        "ss_mdp": "adsim.agents.table_bidder:AverageTableBidder",
         "oracle": "adsim.agents.oracle:HindsightThreshold",
     },
     "predictors": {

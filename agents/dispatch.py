@@ -20,6 +20,7 @@ from adsim.agents import (
     pid,
     return_on_spend,
     stock_dual,
+    table_bidder,
     throttling,
     truthful,
 )
@@ -37,6 +38,7 @@ from adsim.agents.rule import (
     STOCK_DUAL,
     THROTTLING,
     TRUTHFUL,
+    VALUE_TABLE,
 )
 from adsim.kernels.jit import jit
 from adsim.types import Floats
@@ -56,6 +58,8 @@ NUMBERS = {
     "throttling": THROTTLING,
     "online_lp": ONLINE_LP,
     "forecast": FORECAST,
+    "rlb": VALUE_TABLE,
+    "ss_mdp": VALUE_TABLE,
 }
 
 
@@ -116,3 +120,6 @@ def decide_group(number, seen, parameters, memory, multiplier, start, stop):  # 
     elif number == FORECAST:
         for n in range(start, stop):
             multiplier[n] = forecast.decide(seen, n, parameters, memory[n])
+    elif number == VALUE_TABLE:
+        for n in range(start, stop):
+            multiplier[n] = table_bidder.decide(seen, n, parameters, memory[n])

@@ -31,7 +31,8 @@ PARAMETERS = 12
     THROTTLING,
     ONLINE_LP,
     FORECAST,
-) = range(13)
+    VALUE_TABLE,
+) = range(14)
 """Numbers of the rules, for `adsim.agents.dispatch`."""
 
 

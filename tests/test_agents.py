@@ -314,8 +314,8 @@ OTHERS = {
     "stock_dual": {"update", "start", "every"},
     "throttling": {"every"},
     "forecast": {"penalty"},
-    "rlb": {"rows"},
-    "ss_mdp": {"rows"},
+    "rlb": {"rows", "values", "table"},
+    "ss_mdp": {"rows", "table"},
 }
 """Parameters that may be 0, are counted, or are words."""
 PARAMETERS = [(agent, name) for agent, names in NUMBERS.items() for name in names]

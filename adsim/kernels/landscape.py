@@ -8,7 +8,7 @@ A bid that rises past the k-th highest of the others, ``s_k``, moves up from slo
 import numpy as np
 
 from adsim.kernels.bits import float_bits
-from adsim.kernels.jit import jit
+from adsim.kernels.jit import inline, jit
 
 OCTAVE = 8
 """Bins per factor of two."""
@@ -59,29 +59,44 @@ def highest_ratio(b):
     return 2.0 ** (LOWEST + (b + 1) / OCTAVE)
 
 
+@inline
+def place_of(ranking, slots, n, t):
+    """The slot that ``n`` wins, ``slots`` without one."""
+    place = slots
+    for k in range(slots):
+        if ranking.winner[k, t] == n:
+            place = k
+    return place
+
+
+@inline
+def price_to_beat(ranking, rule, place, k, t):
+    """The score that wins slot ``k`` against all but who is at ``place``.
+
+    It is at least the reserve, where scores are bids whatever they are charged for.
+    """
+    rank = k if k < place else k + 1
+    to_beat = rule.reserve  # whoever comes behind the slots has a score, and not always a name
+    if rank == rule.slots or ranking.winner[rank, t] >= 0:
+        to_beat = max(ranking.score[rank, t], rule.reserve)
+    return np.float64(to_beat)
+
+
 @jit
 def listen(listeners, ranking, candidates, rule, landscape, start, stop):
     """Enter auctions ``start`` to ``stop`` of a tile, at the scores that win the slots against the others.
 
-    They are at least the reserve, where scores are bids whatever they are charged for.
-
     ``listeners`` (L,) are the campaigns that listen; ``landscape`` (N, BINS, COLUMNS).
     """
-    slots, floor = rule.slots, np.float64(rule.reserve)
+    slots = rule.slots
     for i in range(listeners.size):
         n = listeners[i]
         for t in range(start, stop):
             value = np.float64(candidates.value[n, t])
-            place = slots
-            for k in range(slots):
-                if ranking.winner[k, t] == n:
-                    place = k
+            place = place_of(ranking, slots, n, t)
             below = 0.0
             for k in range(slots - 1, -1, -1):
-                rank = k if k < place else k + 1
-                to_beat = floor  # whoever comes behind the slots has a score, and not always a name
-                if rank == slots or ranking.winner[rank, t] >= 0:
-                    to_beat = max(np.float64(ranking.score[rank, t]), floor)
+                to_beat = price_to_beat(ranking, rule, place, k, t)
                 if k == slots - 1:
                     enter(landscape[n], value, to_beat)
                 seen, next_seen = np.float64(rule.exposure[k]), np.float64(rule.exposure[k + 1])
