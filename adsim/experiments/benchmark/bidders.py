@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +12,9 @@ from adsim import registry
 from adsim.envs.engine import SPAN, Engine
 from adsim.errors import AdsimError
 from adsim.experiments.offline.bidder import OfflineBidder
-from adsim.experiments.offline.trajectories import LEVEL
-from adsim.experiments.training.evaluate import BATCH, Policy, agent_runs, play, policy_of
-from adsim.experiments.training.models import load_model, require_rl
+from adsim.experiments.training.evaluate import BATCH, Policy, agent_runs, bidder_of, play
 from adsim.market.markets import Markets
 from adsim.market.scenario import Scenario
-from adsim.types import Totals
 
 Specification = str | Path | OfflineBidder | Policy
 """An agent as ``name:key=value``, the folder or file of a trained model, or who bids."""
@@ -59,9 +55,8 @@ def make_bidder(specification: Specification, name: str | None = None) -> Bidder
         if not Path(text).exists():
             names = ", ".join(sorted(registry.known("agents")))
             raise AdsimError(f"bidder {text!r}: neither a folder of adsim train nor an agent. Agents: {names}.")
-        require_rl("benchmark bidders")
-        trained = load_model(text)
-        return _outside(name or _stem(Path(text)), policy_of(trained.model), trained.card.span)
+        bidder, card = bidder_of(text)
+        return _outside(name or _stem(Path(text)), bidder, card.span if card else SPAN)
     if not (isinstance(specification, OfflineBidder) or callable(specification)):
         raise AdsimError(f"bidder {specification!r}: must be an agent, a path, an OfflineBidder or a function.")
     return _outside(name or type(specification).__name__, specification, SPAN)
@@ -93,8 +88,7 @@ def _outside(name: str, policy: Policy | OfflineBidder, span: float) -> Bidder:
         parts = []
         for batch in np.split(seeds, range(BATCH, seeds.size, BATCH)):
             engine = Engine(scenario, [seat], markets=batch.size, span=span)
-            moves = _moves(policy, engine) if isinstance(policy, OfflineBidder) else policy
-            parts.append(play(name, moves, engine, batch))
+            parts.append(play(name, policy, engine, batch))
             engine.close()
         return pd.concat(parts, ignore_index=True)
 
@@ -102,17 +96,3 @@ def _outside(name: str, policy: Policy | OfflineBidder, span: float) -> Bidder:
         Engine(scenario, [seat], span=span)
 
     return Bidder(name, runs, check)
-
-
-def _moves(bidder: OfflineBidder, engine: Engine) -> Policy:
-    """The changes of level, which are actions, of who sets levels; it begins with the first of them."""
-    (seat,) = engine.campaigns
-
-    def move(observation: NDArray[np.float32]) -> NDArray[Any]:
-        if engine.markets.tick == 0:
-            bidder.begin(engine.markets.campaigns.of(slice(seat, seat + 1)))
-        totals = Totals(*(amounts[:, 0] for amounts in engine.totals()))
-        change = bidder.act(observation, totals) - observation[:, LEVEL]
-        return np.clip(change, -1, 1)[:, None]
-
-    return move
