@@ -12,6 +12,8 @@ from adsim.cli.train import judged, trainer
 from adsim.errors import AdsimError
 
 
+@trainer.command(name="probid")
+@trainer.command(name="dt")
 @trainer.command(name="iql")
 @trainer.command(name="cql")
 @trainer.command(name="td3bc")

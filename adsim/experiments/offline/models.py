@@ -27,6 +27,8 @@ LEARNERS = {
     "td3bc": "adsim.experiments.offline.td3_bc",
     "cql": "adsim.experiments.offline.cql",
     "iql": "adsim.experiments.offline.iql",
+    "dt": "adsim.experiments.offline.decision_transformer",
+    "probid": "adsim.experiments.offline.probid",
 }
 """Modules that each have ``Settings``, ``train`` and ``build``, see `Method`."""
 PACKAGES = ("adsim", "numpy", "numba", "torch")
