@@ -37,8 +37,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "coupled": "adsim.agents.coupled:Coupled",
         "throttling": "adsim.agents.throttling:Throttling",
         "online_lp": "adsim.agents.online_lp:OnlineLP",
-        "rlb": "adsim.agents.value_table:TableBidder",
-        "ss_mdp": "adsim.agents.value_table:AverageTableBidder",
+        "forecast": "adsim.agents.forecast:Forecast",
+        "rlb": "adsim.agents.table_bidder:TableBidder",
+        "ss_mdp": "adsim.agents.table_bidder:AverageTableBidder",
         "oracle": "adsim.agents.oracle:HindsightThreshold",
     },
     "predictors": {

@@ -46,6 +46,9 @@ class History(NamedTuple):
     """Money paid per conversion (for a click log: per click)."""
     price_share: Floats | None = None
     """Probability of each whole market price from 0 to the highest bid, (P + 1,); None where it is not known."""
+    value_share: Floats | None = None
+    """What an opportunity is predicted to be worth, rising, and how probable that is, (2, K); None where it is not
+    known."""
 
 
 class PublicFacts(NamedTuple):

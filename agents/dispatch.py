@@ -13,12 +13,14 @@ from adsim.agents import (
     ecpc,
     feedback,
     fixed,
+    forecast,
     linear,
     mirror_descent,
     online_lp,
     pid,
     return_on_spend,
     stock_dual,
+    table_bidder,
     throttling,
     truthful,
 )
@@ -27,6 +29,7 @@ from adsim.agents.rule import (
     ECPC,
     FEEDBACK,
     FIXED,
+    FORECAST,
     LINEAR,
     MIRROR_DESCENT,
     ONLINE_LP,
@@ -35,6 +38,7 @@ from adsim.agents.rule import (
     STOCK_DUAL,
     THROTTLING,
     TRUTHFUL,
+    VALUE_TABLE,
 )
 from adsim.kernels.jit import jit
 from adsim.types import Floats
@@ -53,6 +57,9 @@ NUMBERS = {
     "coupled": COUPLED,
     "throttling": THROTTLING,
     "online_lp": ONLINE_LP,
+    "forecast": FORECAST,
+    "rlb": VALUE_TABLE,
+    "ss_mdp": VALUE_TABLE,
 }
 
 
@@ -110,3 +117,9 @@ def decide_group(number, seen, parameters, memory, multiplier, start, stop):  # 
     elif number == ONLINE_LP:
         for n in range(start, stop):
             multiplier[n] = online_lp.decide(seen, n, parameters, memory[n])
+    elif number == FORECAST:
+        for n in range(start, stop):
+            multiplier[n] = forecast.decide(seen, n, parameters, memory[n])
+    elif number == VALUE_TABLE:
+        for n in range(start, stop):
+            multiplier[n] = table_bidder.decide(seen, n, parameters, memory[n])

@@ -5,6 +5,8 @@ the right-hand side re-solved for what is left; AuctionNet's baseline OnlineLp (
 the same by a table from an earlier log. For one bidder the program is a walk along the price per value.
 """
 
+from typing import ClassVar
+
 import numpy as np
 
 from adsim.agents.estimates import start_multiplier, value_per_predicted
@@ -69,6 +71,7 @@ class OnlineLP(Rule):
         On reset, when nothing holds back a value maximizer, or in a log replay, which does not tell the bids to beat.
     """
 
+    name: ClassVar[str] = "online_lp"
     number = ONLINE_LP
     landscape = True
 
@@ -80,7 +83,7 @@ class OnlineLP(Rule):
 
     def reset(self, constraints: Constraints, market: PublicFacts) -> None:
         """Refuse to begin outside of a live market."""
-        raise AgentError("online_lp needs the bids to beat of every auction: it plays in live markets only.")
+        raise AgentError(f"{self.name} needs the bids to beat of every auction: it plays in live markets only.")
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from adsim.agents.base import Agent
 from adsim.agents.estimates import opportunities_before, share_of_rest
 from adsim.kernels.counter import stream
-from adsim.kernels.landscape import BINS
+from adsim.kernels.landscape import BINS, COLUMNS
 from adsim.types import Constraints, Floats, Observation, PublicFacts, Totals
 
 MEMORY = 8
@@ -30,7 +30,9 @@ PARAMETERS = 12
     COUPLED,
     THROTTLING,
     ONLINE_LP,
-) = range(12)
+    FORECAST,
+    VALUE_TABLE,
+) = range(14)
 """Numbers of the rules, for `adsim.agents.dispatch`."""
 
 
@@ -73,7 +75,7 @@ class Seen(NamedTuple):
     key: NDArray[np.uint64]
     """Of a random stream of its own; (N,)."""
     landscape: Floats
-    """Of all opportunities so far, see `adsim.kernels.landscape`; (N, BINS, 2), or (0, BINS, 2) where nobody asks."""
+    """Of all opportunities so far, see `adsim.kernels.landscape`; (N, BINS, COLUMNS), or (0, BINS, COLUMNS)."""
 
 
 class Rule(Agent):
@@ -137,7 +139,7 @@ class Rule(Agent):
             budget_left=budget_left,
             stock_left=stock_left,
             key=np.array([stream(0, i) for i in range(n)], np.uint64),
-            landscape=np.zeros((0, BINS, 2)),
+            landscape=np.zeros((0, BINS, COLUMNS)),
         )
         self._parameters = self.parameters(market)
         self._memory = np.zeros((n, MEMORY))

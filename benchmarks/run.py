@@ -12,9 +12,11 @@ from benchmarks import (
     auctiongym,
     clearing,
     environments,
+    episode,
     impressions,
     learner_rivals,
     learning,
+    logs,
     market,
     pacing,
     predictors,
@@ -39,6 +41,10 @@ def main() -> None:
     show(console, title, clearing.HEADER, clearing.rows(bandwidth))
     title = "Market.run, exact budgets, against markets that work a tick at a time over whole matrices; one core"
     show(console, title, market.HEADER, market.rows(bandwidth))
+    title = "AuctionNet's episode: 48 campaigns, 48 ticks, 500,000 opportunities, exact budgets; one core"
+    show(console, title, episode.HEADER, episode.rows())
+    title = f"A log of {logs.AUCTIONS:,} auctions, and RLB's value table of {logs.TABLE}; one core"
+    show(console, title, logs.HEADER, logs.rows())
     title = "Market.run with rules that decide after every auction; one core"
     show(console, title, pacing.HEADER, pacing.rows())
     title = "Market.run with predictors that learn in it, against prescribed noise; one core"

@@ -43,3 +43,21 @@ def replay(
             left -= price[t]
             won.append(click[t])
     return len(won), sum(won), budget - left
+
+
+def spread_values(
+    share: Sequence[float], spread: Sequence[tuple[float, float]], opportunities: int, budget: int
+) -> list[list[float]]:
+    """As `values`, where each later opportunity has one of several values, given with their probabilities."""
+    table = [[0.0] * (budget + 1)]
+    for _ in range(1, opportunities):
+        later, row = table[-1], [0.0]
+        for b in range(1, budget + 1):
+            gains = (
+                chance * share[price] * max(0.0, value + later[b - price] - later[b])
+                for value, chance in spread
+                for price in range(min(b, len(share) - 1) + 1)
+            )
+            row.append(later[b] + sum(gains))
+        table.append(row)
+    return table

@@ -270,6 +270,15 @@ def test_ecpc_pays_what_the_target_allows() -> None:
     np.testing.assert_allclose(result.multipliers[0] * constraints(result).value_per_conversion, 3.0)
 
 
+BY_A_FACTOR = [("ecpc:factor=0.5", {"target_cpa": 3.0}), ("ecpc:cost=0.5:factor=3", {})]
+
+
+@pytest.mark.parametrize(("agent", "target"), BY_A_FACTOR)
+def test_ecpc_bids_a_factor_of_that(agent: str, target: dict[str, float]) -> None:
+    result = run(make("gsp", agent, opportunities=500, **target))
+    np.testing.assert_allclose(result.multipliers[0] * constraints(result).value_per_conversion, 1.5)
+
+
 def test_ecpc_needs_a_cost_or_a_target() -> None:
     with pytest.raises(AgentError, match=r"cost=\.\.\."):
         run(make("gsp", "ecpc", opportunities=500))
@@ -280,7 +289,7 @@ def test_ecpc_needs_a_cost_or_a_target() -> None:
 NUMBERS = {
     "fixed": ["multiplier"],
     "linear": ["b0", "average"],
-    "ecpc": ["cost"],
+    "ecpc": ["cost", "factor"],
     "pid": ["proportional", "integral", "derivative"],
     "feedback": ["step"],
     "stock_dual": ["step"],
@@ -291,6 +300,7 @@ NUMBERS = {
     "coupled": ["target_step", "budget_step", "target_start", "stock_step", "unit"],
     "throttling": ["step"],
     "online_lp": [],
+    "forecast": ["half_life"],
     "rlb": [],
     "ss_mdp": [],
     "oracle": [],
@@ -303,8 +313,9 @@ OTHERS = {
     "coupled": {"coupling", "budget_start", "stock_start", "reference", "buffer", "every"},
     "stock_dual": {"update", "start", "every"},
     "throttling": {"every"},
-    "rlb": {"rows"},
-    "ss_mdp": {"rows"},
+    "forecast": {"penalty"},
+    "rlb": {"rows", "values", "table"},
+    "ss_mdp": {"rows", "table"},
 }
 """Parameters that may be 0, are counted, or are words."""
 PARAMETERS = [(agent, name) for agent, names in NUMBERS.items() for name in names]
@@ -387,6 +398,7 @@ def test_a_coupling_or_reference_is_one_of_few(agent: str, words: str) -> None:
         ("throttling", {"target_roi": 2.0}, "throttling paces a budget: give the campaign one"),
         ("coupled", {"stock": 5.0}, "without budget and target ROI"),
         ("online_lp", {"stock": 5.0}, "without budget and target ROI"),
+        ("forecast", {"stock": 5.0}, "without budget and target ROI"),
     ],
 )
 def test_a_campaign_that_an_agent_cannot_pace_is_named(agent: str, terms: dict[str, float], words: str) -> None:
@@ -395,7 +407,7 @@ def test_a_campaign_that_an_agent_cannot_pace_is_named(agent: str, terms: dict[s
     assert "\n" not in str(fault.value)
 
 
-@pytest.mark.parametrize("agent", ["coupled", "online_lp"])
+@pytest.mark.parametrize("agent", ["coupled", "online_lp", "forecast"])
 def test_a_utility_maximizer_needs_no_constraint(agent: str) -> None:
     result = run(make("vcg", agent, opportunities=2000, objective="utility"))
     np.testing.assert_array_equal(result.multipliers, 1.0)
@@ -490,7 +502,7 @@ def bids(agent: Agent, terms: Constraints, seen: list[Observation]) -> Floats:
     return np.array([agent.act(observation) for observation in seen])
 
 
-APART = {"online_lp", "rlb", "ss_mdp"}
+APART = {"online_lp", "forecast", "rlb", "ss_mdp"}
 """Agents of live markets only, or of none."""
 
 

@@ -107,7 +107,7 @@ def test_tables_are_means_and_paired_differences() -> None:
 
 def test_agents_that_do_not_fit_are_left_out_or_refused() -> None:
     found = evaluate(still, TINY, seeds=1)
-    assert set(found.left_out) == {"linear", "oracle", "rlb", "ss_mdp"}
+    assert set(found.left_out) == {"linear", "oracle"}
     assert ["fixed", "truthful"] in [[name for name in group if name != "model"] for group in coinciding(found.runs)]
     with pytest.raises(AdsimError, match="one campaign"):
         evaluate(still, TINY, seeds=1, agents=["oracle"])

@@ -49,7 +49,14 @@ def market() -> list[float]:
 
 def pacing() -> list[float]:
     """Ledger and bids of rules that decide between auctions."""
-    agents = ["ros:buffer=0.1", "mirror_descent:reference=entropic", "coupled", "throttling:every=4", "online_lp"]
+    agents = [
+        "ros:buffer=0.1",
+        "mirror_descent:reference=entropic",
+        "coupled",
+        "throttling:every=4",
+        "online_lp",
+        "forecast",
+    ]
     terms = {"value": 8.0, "budget": 0.4, "target_roi": 2.0}
     changes = {
         "market.opportunities": 150,

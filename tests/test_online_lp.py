@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from adsim import registry
 from adsim.agents.dispatch import decide_group
 from adsim.agents.rule import MEMORY, ONLINE_LP, PARAMETERS
-from adsim.kernels.landscape import BINS, OCTAVE, enter, highest_ratio
+from adsim.kernels.landscape import BINS, COLUMNS, OCTAVE, enter, highest_ratio
 from adsim.market.market import Market
 from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario, load_scenario, read_scenario
@@ -50,7 +50,7 @@ def decide(
     agent = registry.create("agents", "truthful", {})
     terms = Constraints(*(np.array([x]) for x in (1.0, not utility, np.inf, target, np.inf, 0.0)))
     agent.reset(terms, PublicFacts("second_price", False, np.ones(1), value.size + rest, None))
-    landscape = np.zeros((1, BINS, 2))
+    landscape = np.zeros((1, BINS, COLUMNS))
     for worth, cost in zip(value, price, strict=True):
         enter(landscape[0], worth, cost)
     seen = agent._seen._replace(elapsed=value.size, landscape=landscape)
@@ -138,18 +138,18 @@ def test_online_lp_comes_close_to_the_optimum_in_hindsight(seed: int) -> None:
 @settings(deadline=None, max_examples=300)
 @given(value=st.floats(1e-9, 1e6), price=st.just(0.0) | st.floats(1e-9, 1e6))
 def test_an_opportunity_lies_in_the_bin_of_its_price_per_value(value: float, price: float) -> None:
-    landscape = np.zeros((BINS, 2))
+    landscape = np.zeros((BINS, COLUMNS))
     enter(landscape, value, price)
     enter(landscape, value, price)
     (found,) = np.flatnonzero(landscape[:, 0])
-    np.testing.assert_array_equal(landscape[found], [2 * value, 2 * price])
+    np.testing.assert_array_equal(landscape[found], [2 * value, 2 * price, 0, 0])
     ratio = price / value
     assert found == 0 or ratio >= highest_ratio(found - 1) * (1 - 1e-12)
     assert found == BINS - 1 or ratio <= highest_ratio(found) * (1 + 1e-12)
 
 
 def test_what_is_worth_nothing_is_not_entered() -> None:
-    landscape = np.zeros((BINS, 2))
+    landscape = np.zeros((BINS, COLUMNS))
     enter(landscape, 0.0, 1.0)
     assert (landscape == 0).all()
 
@@ -191,7 +191,7 @@ def test_the_landscape_holds_the_bids_that_would_have_won_the_last_slot(
     markets.open()
     for _ in range(5):
         markets.run_tick(make_events(0, slots))
-    assert markets.fleet.landscape.shape == (2, 5, BINS, 2)
+    assert markets.fleet.landscape.shape == (2, 5, BINS, COLUMNS)
     assert (markets.fleet.landscape[:, :3] == 0).all()
     for n in (3, 4):
         expected = np.zeros((BINS, 2))
@@ -202,7 +202,7 @@ def test_the_landscape_holds_the_bids_that_would_have_won_the_last_slot(
             ratio = max(price / float(values[n, t]), 1e-30)
             place = np.clip(np.floor((np.log2(ratio) + 16) * OCTAVE), 0, BINS - 1)
             expected[int(place)] += float(values[n, t]), price
-        np.testing.assert_allclose(markets.fleet.landscape[1, n], expected, rtol=1e-12)
+        np.testing.assert_allclose(markets.fleet.landscape[1, n, :, :2], expected, rtol=1e-12)
 
 
 def test_markets_in_which_nobody_listens_keep_no_landscape() -> None:

@@ -31,7 +31,9 @@ PACING = [
     "throttling:every=4",
 ]
 """Every kind that decides between auctions."""
-TICKED = ["feedback", "pid", "online_lp"]
+TICKED = ["feedback", "pid", "online_lp", "forecast"]
+PRICING = ["rlb", "rlb:values=spread", "ss_mdp"]
+"""Those that price every opportunity, by what they learn whenever a tick begins."""
 MECHANISMS = ["gsp", "vcg", "first_price", "second_price", "lpa"]
 CHARGES = ["exposure", "click", "conversion"]
 
@@ -96,7 +98,7 @@ def bits(result: Result) -> dict[str, bytes]:
 
 markets = st.builds(
     rivals,
-    st.lists(st.sampled_from(PACING + TICKED), min_size=1, max_size=4),
+    st.lists(st.sampled_from(PACING + TICKED + PRICING), min_size=1, max_size=4),
     st.sampled_from(MECHANISMS),
     st.sampled_from(CHARGES),
     budget=st.sampled_from([0.5, 4.0, 20.0]),
@@ -161,7 +163,7 @@ def test_the_rhythm_of_others_does_not_matter(agent: str) -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_markets_side_by_side_are_single_markets(threads: int) -> None:
-    scenario = rivals([*PACING, *TICKED])
+    scenario = rivals([*PACING, *TICKED, *PRICING])
     together = Markets(scenario, list(range(5)), threads=threads)
     together.open()
     for _ in range(scenario.market.ticks):
@@ -174,7 +176,7 @@ def test_markets_side_by_side_are_single_markets(threads: int) -> None:
 
 
 def test_a_period_begins_without_memory_of_the_last() -> None:
-    market = Market(rivals([*PACING, *TICKED]), 5)
+    market = Market(rivals([*PACING, *TICKED, *PRICING]), 5)
     assert bits(market.run()) == bits(market.run())
 
 
@@ -221,7 +223,7 @@ def test_a_rule_of_ticks_bids_its_multiplier_all_tick_long(ticked: str, mechanis
     np.testing.assert_array_equal(again.multipliers, mixed.multipliers)
 
 
-@pytest.mark.parametrize("others", ["coupled", "mirror_descent:every=4", "throttling"])
+@pytest.mark.parametrize("others", ["coupled", "mirror_descent:every=4", "throttling", "rlb"])
 def test_an_environment_among_rules_between_auctions_is_the_market(others: str, scripted: Script) -> None:
     scenario = rivals(["fixed", others], ticks=6).replace({"campaigns.0.count": 1})
     env = make_many(3, scenario, threads=2)

@@ -175,8 +175,8 @@ def test_a_training_leaves_a_model_checkpoints_and_a_curve(trained: Training) ->
     assert kept == [f"step-{steps}.{end}" for steps in (128, 192, 256) for end in ("json", "zip")]
     assert trained.curve["steps"].tolist() == [0, 320]
     assert (trained.curve["low"] < trained.curve["score"]).all()
-    between = {"adaptive_pacing", "coupled", "mirror_descent", "online_lp", "ros", "throttling"}
-    ticked = {"ecpc", "feedback", "fixed", "pid", "stock_dual", "truthful"}
+    between = {"adaptive_pacing", "coupled", "mirror_descent", "online_lp", "rlb", "ros", "ss_mdp", "throttling"}
+    ticked = {"ecpc", "feedback", "fixed", "forecast", "pid", "stock_dual", "truthful"}
     assert set(trained.scripted["bidder"]) == ticked | between
     pd.testing.assert_frame_equal(pd.read_parquet(trained.folder / "learning.parquet"), trained.curve)
     facts = json.loads((trained.folder / "run.json").read_text())

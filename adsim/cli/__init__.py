@@ -4,7 +4,7 @@
 # isort: off
 from adsim.cli import run, compare, regret, equilibrium, frontier, incentives, channels, allocate  # noqa: F401
 from adsim.cli import predictors, conversions, delays, auctiongym, replay, collect  # noqa: F401
-from adsim.cli import train, train_offline, train_ctr, catalogue  # noqa: F401
+from adsim.cli import train, train_offline, train_ctr, tune, benchmark, catalogue  # noqa: F401
 
 # isort: on
 from adsim.cli.app import main

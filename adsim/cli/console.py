@@ -38,6 +38,8 @@ SHARES = {
     "roi_kept",
     "converged",
     "relative_regret",
+    "exceeded",
+    "degradation",
 }
 FINE = {"objective_share"}
 """Shares of which hundredths of a percent count."""

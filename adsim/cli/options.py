@@ -26,6 +26,9 @@ Changes = Annotated[
 ]
 Workers = Annotated[int, typer.Option(help="Processes; results do not depend on it.")]
 Threads = Annotated[int, typer.Option(help="How many share the markets; results do not depend on it.")]
+SeatNames = Annotated[
+    str, typer.Option(metavar="N|A,B", help="How many campaigns' seats, or which by number or name (0, for one).")
+]
 Campaign = Annotated[str | None, typer.Option(metavar="NAME", help="Campaign to bid for, by name or number.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Save tables, figures and run.json.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
@@ -110,6 +113,18 @@ def numbers(text: str, option: str) -> list[float]:
         return [float(part) for part in split(text)]
     except ValueError:
         raise AdsimError(f"{option} {text}: must be numbers, as 0.5,1,2.") from None
+
+
+def seats_of(text: str) -> int | list[int | str]:
+    """How many seats of campaigns, or a list of them by number or name.
+
+    >>> seats_of("6"), seats_of("0,7"), seats_of("0,"), seats_of("shop-1")
+    (6, [0, 7], [0], ['shop-1'])
+    """
+    count = registry.literal(text)
+    if isinstance(count, int):
+        return count
+    return [each if isinstance(each, int) else str(each) for each in map(registry.literal, split(text))]
 
 
 def checked_folder(out: Path | None) -> Path | None:

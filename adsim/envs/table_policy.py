@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adsim.agents.base import require_count, require_positive
-from adsim.agents.value_table import ROWS, ValueTable, prices_known
+from adsim.agents.value_table import AVERAGE, EXACT, ROWS, TABLES, VALUES, ValueTable, prices_known, require_choice
 from adsim.envs.impression import ImpressionEnv, ImpressionVectorEnv
 from adsim.envs.impression_engine import LogEngine
 from adsim.envs.impression_state import TIME
@@ -30,9 +30,9 @@ class TablePolicy:
         prices. On a log those of its statistics unless given.
     unit : float
         Money that is a price of 1; 1 on a log.
-    rows : int
-        See `adsim.agents.value_table.ValueTable`. The table is made when the first bid is asked for, and again for a
-        larger budget.
+    rows, values, table
+        See `adsim.agents.table_bidder.TableBidder`. The table is made when the first bid is asked for, and again for
+        a larger budget.
 
     Raises
     ------
@@ -42,7 +42,15 @@ class TablePolicy:
         When the history has no prices, or a parameter is impossible.
     """
 
-    def __init__(self, env: Any, history: History | None = None, unit: float = 1.0, rows: int = ROWS) -> None:
+    def __init__(
+        self,
+        env: Any,
+        history: History | None = None,
+        unit: float = 1.0,
+        rows: int = ROWS,
+        values: str = AVERAGE,
+        table: str = EXACT,
+    ) -> None:
         inner = env.unwrapped
         if not isinstance(inner, ImpressionEnv | ImpressionVectorEnv):
             raise EnvError(f"{type(inner).__name__}: a value table bids for single opportunities, in Impression-v0.")
@@ -55,6 +63,8 @@ class TablePolicy:
         prices_known(history)
         self.history, self.unit, self.rows = history, require_positive("unit", unit), require_count("rows", rows)
         self.opportunities, self.highest = inner.engine.terms.opportunities, inner.max_price
+        self.values = require_choice("values", values, VALUES)
+        self.kind = TABLES[require_choice("table", table, list(TABLES))]
         self._budget = -1
         self._table: ValueTable | None = None
 
@@ -70,5 +80,5 @@ class TablePolicy:
     def _table_for(self, left: NDArray[np.int64]) -> ValueTable:
         if self._table is None or left.max() > self._budget:
             self._budget = int(left.max())
-            self._table = ValueTable(self.history, self.opportunities, self._budget, self.rows)
+            self._table = self.kind(self.history, self.opportunities, self._budget, self.rows, self.values)
         return self._table

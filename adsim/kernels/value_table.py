@@ -24,7 +24,7 @@ SATURATED = 1e-10
 
 
 @jit
-def fill_values(share: Floats, value: float, bid: NDArray[np.int64], values: Floats) -> None:
+def fill_values(share: Floats, value: float, bid: NDArray[np.int64], values: Floats, first: int) -> None:
     """Fill a value table.
 
     Parameters
@@ -36,16 +36,17 @@ def fill_values(share: Floats, value: float, bid: NDArray[np.int64], values: Flo
     bid : ndarray of int64, shape (B + 1,)
         Room for the best bids of a row.
     values : ndarray of float64, shape (N, B + 1)
-        Filled with the expected value of ``n`` opportunities (rows) with budget ``b`` (columns), each a whole number
-        from 0 on.
+        Row 0 holds the expected value of ``first`` opportunities with budget ``b`` (columns), each a whole number
+        from 0 on; the rows below are filled with those of one opportunity more each.
+    first : int
+        0 for a table from its beginning, whose row 0 is zeros.
     """
     one = 0.0
     for d in range(share.size):
         one += share[d] * value
-    values[0, :] = 0.0
     for n in range(1, values.shape[0]):
         _best_bids(values[n - 1], value, share.size - 1, bid)
-        _fill_row(values[n - 1], bid, share, value, n * one, values[n])
+        _fill_row(values[n - 1], bid, share, value, (first + n) * one, values[n])
 
 
 @jit

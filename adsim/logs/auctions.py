@@ -12,6 +12,7 @@ from adsim.logs.base import Impressions, Statistics
 from adsim.logs.market_price import Histogram, counted, price_shares
 from adsim.logs.sniff import open_log
 from adsim.logs.theta import read_info
+from adsim.logs.value_share import binned, no_values, value_shares
 from adsim.types import Floats, History
 
 MAX_BID = 300
@@ -46,11 +47,16 @@ class Replayed(NamedTuple):
     """"pctr" or "average click rate"."""
     prices: Histogram
     """Market prices where the statistics are from; empty where they don't tell."""
+    values: Floats
+    """Predictions where the statistics are from, see `adsim.logs.value_share`; empty where they don't tell."""
 
     def history(self, max_bid: int) -> History:
-        """What bidders know: averages and, where there are prices, how probable each is up to the highest bid."""
+        """What bidders know: averages and, where they can be told, the probabilities of prices and values."""
         priced = self.prices and max_bid <= HIGHEST_PRICED
-        return self.statistics.history._replace(price_share=price_shares(self.prices, max_bid) if priced else None)
+        return self.statistics.history._replace(
+            price_share=price_shares(self.prices, max_bid) if priced else None,
+            value_share=value_shares(self.values),
+        )
 
 
 def read_auctions(
@@ -75,20 +81,25 @@ def read_auctions(
     name = "log" if isinstance(log, Impressions) else log
     if not isinstance(log, Impressions):
         log = open_log(log, format, **({} if clicks is None else {"clicks": clicks})).read()
-    prices: Counter[int] = Counter()
+    prices, values = Counter[int](), no_values()
     if info is not None:
         (statistics, prices), source = read_info(info), "info"
     elif train is not None:
-        statistics, source = Statistics.of(counted(open_log(train).impressions(), prices), train), "train"
+        statistics, source = (
+            Statistics.of(counted(binned(open_log(train).impressions(), values), prices), train),
+            "train",
+        )
     else:
-        statistics, source = Statistics.of(counted([log], prices), name), "log"
+        statistics, source = Statistics.of(counted(binned([log], values), prices), name), "log"
     average = statistics.history.average_value
     auctions = Auctions(
         np.ascontiguousarray(np.full(len(log.price), average) if log.pctr is None else log.pctr, np.float64),
         np.ascontiguousarray(log.price, np.int64),
         np.ascontiguousarray(log.click, np.bool_),
     )
-    return Replayed(auctions, statistics, source, "average click rate" if log.pctr is None else "pctr", prices)
+    return Replayed(
+        auctions, statistics, source, "average click rate" if log.pctr is None else "pctr", prices, values
+    )
 
 
 def check_counts(**counts: int) -> None:

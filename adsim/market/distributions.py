@@ -25,6 +25,10 @@ class _Distribution(BaseModel):
         """That of draws times a positive factor."""
         raise NotImplementedError
 
+    def beginning(self, index: int) -> "_Distribution":
+        """That of the campaigns from number ``index`` on."""
+        return self
+
 
 class Constant(_Distribution):
     """The same number for all."""
@@ -114,6 +118,11 @@ class Values(_Distribution):
     def scaled(self, factor: float) -> "Values":
         """Each times the factor."""
         return Values(distribution="values", values=tuple(value * factor for value in self.values))
+
+    def beginning(self, index: int) -> "Values":
+        """The list from there on, round and round."""
+        first = index % len(self.values)
+        return Values(distribution="values", values=self.values[first:] + self.values[:first])
 
 
 Distribution = Constant | Uniform | LogNormal | Values

@@ -11,6 +11,7 @@ from adsim.agents.rule import Seen
 from adsim.kernels.auction import Candidates, Ranking, Rule
 from adsim.kernels.jit import inline, jit
 from adsim.kernels.settlement import Accounts
+from adsim.kernels.table_prices import Pricers
 from adsim.market.loop import run_tick
 from adsim.market.pacing import Pacing
 from adsim.market.world import CONTEXTUAL, FORECAST, LAID, Scratch, Singles, Truth, World, world_of
@@ -62,7 +63,9 @@ class Fleet(NamedTuple):
     key: NDArray[np.uint64]
     """Of the random streams of compiled rules; (E, N)."""
     landscape: Floats
-    """See `adsim.kernels.landscape`; (E, N, BINS, 2), or without rows where nobody listens."""
+    """See `adsim.kernels.landscape`; (E, N, BINS, COLUMNS), or without rows where nobody listens."""
+    pricers: Pricers
+    """(E, S); ``campaign`` is the same in all."""
     last: Floats
     """The last tick's part of the ledger; (E, N, 8)."""
     latest: Floats
@@ -105,6 +108,21 @@ def account_of(accounts, e):
         accounts.expected,
         accounts.pays_liquid_value,
         accounts.shown[e],
+    )
+
+
+@inline
+def pricers_of(pricers, e):
+    """Those of one of several markets."""
+    return Pricers(
+        pricers.campaign,
+        pricers.unit[e],
+        pricers.worth[e],
+        pricers.highest[e],
+        pricers.points[e],
+        pricers.gains[e],
+        pricers.prices[e],
+        pricers.values[e],
     )
 
 
@@ -229,6 +247,7 @@ def sell(terms, fleet, room, events, tick, e):
                 fleet.memory[e],
                 fleet.multiplier[e],
                 terms.listeners,
+                pricers_of(fleet.pricers, e),
             ),
             first,
             last,

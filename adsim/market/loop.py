@@ -8,6 +8,7 @@ rest is cleared again. The result is that of clearing one auction at a time, bit
 from adsim.kernels.jit import jit
 from adsim.kernels.landscape import listen
 from adsim.kernels.settlement import settle
+from adsim.kernels.table_prices import hear, price_by_table
 from adsim.kernels.tiles import total
 from adsim.market.pacing import pace
 from adsim.market.world import fill_tile
@@ -37,7 +38,7 @@ def run_tick(
     """Sell opportunities ``first`` to ``last``; ``window`` is the most that is cleared at once.
 
     ``offered`` (N,) gets what they were predicted to be worth to the ``watched`` campaigns. Rules that decide between
-    auctions end the window before they do.
+    auctions end the window before they do; those that price every opportunity decide after each.
     """
     size, every = truth.ctr.shape[1], pacing.every
     for origin in range(first, last, size):
@@ -50,10 +51,14 @@ def run_tick(
             begin, stop = start, min(start + span, width)
             if every > 0:
                 stop = min(stop, start + every - (origin + start) % every)
+            if pacing.pricers.campaign.size > 0:
+                price_by_table(pacing.pricers, candidates, pacing.seen, pacing.memory, origin + start, start)
             clear_tile(mechanism, candidates, rule, ranking, origin, start, stop)
             start = settle(accounts, candidates, ranking, rule, truth, scratch.bound, events, origin, start, stop)
             if pacing.listeners.size > 0:
                 listen(pacing.listeners, ranking, candidates, rule, pacing.seen.landscape, begin, start)
+            if pacing.pricers.campaign.size > 0:
+                hear(pacing.pricers, ranking, candidates, rule, begin, start)
             if every > 0 and (origin + start) % every == 0:
                 pace(pacing, candidates.multiplier, origin + start)
             span = min(2 * span, window) if start == stop else max(span // 2, min(SMALLEST_WINDOW, window))

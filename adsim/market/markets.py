@@ -11,12 +11,13 @@ from adsim import registry
 from adsim.agents.base import Agent
 from adsim.agents.dispatch import Groups
 from adsim.agents.rule import MEMORY, PARAMETERS, Rule
+from adsim.agents.table_bidder import TableBidder
 from adsim.errors import AgentError, ScenarioError
 from adsim.kernels.auction import UNCAPPED
 from adsim.kernels.auction import Rule as AuctionRule
 from adsim.kernels.clearing import make_ranking, make_rule
 from adsim.kernels.counter import fill_streams
-from adsim.kernels.landscape import BINS
+from adsim.kernels.landscape import BINS, COLUMNS
 from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
 from adsim.market.catalogue import CatalogueTraffic
@@ -27,6 +28,7 @@ from adsim.market.fleet import Fleet, Room, Terms, compile_for, lay_out, play_al
 from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.scenario import Scenario
 from adsim.market.supply import Seeds, draw_traits, make_tiles, make_world
+from adsim.market.table_pricing import Seat, make_pricers, renew
 from adsim.market.world import Stream
 from adsim.mechanisms.dispatch import NUMBERS
 from adsim.types import Constraints, Floats, Observation, PublicFacts, Totals
@@ -136,6 +138,12 @@ class Markets:
         scenario, share = self.scenario, self.traffic_share
         compiled = self._compiled()
         groups = self._rule_groups(compiled)
+        self._priced = [
+            Seat(n, agent.values, agent.sees_value)
+            for members, agent in compiled
+            if isinstance(agent, TableBidder)
+            for n in range(members.start, members.stop)
+        ]
         listening = [members for members, agent in compiled if agent.landscape]
         return Terms(
             mechanism=NUMBERS.get(scenario.auction.mechanism, -1),
@@ -237,7 +245,8 @@ class Markets:
             multiplier=np.zeros((size, count)),
             memory=np.zeros((size, count, MEMORY)),
             key=self._stream_keys(3),
-            landscape=np.zeros((size, count if self.terms.listeners.size else 0, BINS, 2)),
+            landscape=np.zeros((size, count if self.terms.listeners.size else 0, BINS, COLUMNS)),
+            pricers=make_pricers(self._priced, size),
             last=np.zeros((size, count, FIELDS)),
             latest=np.zeros((size, count, FIELDS)),
             booked=np.zeros((size, count, FIELDS)),
@@ -329,6 +338,9 @@ class Markets:
         self._ask()
         if self.features:
             self.features.lay(*self.fleet.bounds[0, self.tick : self.tick + 2].tolist())
+        if self._priced:
+            left = (self.bounds[:, -1] - self.bounds[:, self.tick]).tolist()
+            renew(self.fleet.pricers, self._priced, self.fleet.accounts.budget_left, left)
         wrong, cuts = self._wrong, self._cuts
         compiled = compile_for(self.scenario.auction.mechanism, kernel)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from adsim.agents.dispatch import Groups, decide_group
 from adsim.agents.rule import Seen
 from adsim.kernels.jit import inline
+from adsim.kernels.table_prices import Pricers
 from adsim.types import Floats
 
 
@@ -27,6 +28,7 @@ class Pacing(NamedTuple):
     """(N,)"""
     listeners: NDArray[np.int64]
     """Campaigns that listen for the bids to beat; (L,)."""
+    pricers: Pricers
 
 
 @inline

@@ -23,11 +23,11 @@ class Batch(NamedTuple):
     """Normalised; (B, F)."""
     level: Tensor
     reward: Tensor
-    """In units of the campaign's `worth`."""
+    """Of the next ticks, discounted, in units of the campaign's `worth`."""
     following: Tensor
-    """The next observation; (B, F)."""
-    goes_on: Tensor
-    """0 where the tick was the period's last, else 1."""
+    """The observation after them; (B, F)."""
+    discount: Tensor
+    """Of what follows; 0 where the period ends before."""
 
 
 class Transitions:
@@ -38,29 +38,44 @@ class Transitions:
     data : Trajectories
     normalise : Normaliser
         Applied to observations once.
+    ahead : int
+        Ticks that a transition spans; fewer where the period ends before.
+    discount : float
+        From tick to tick.
     """
 
-    def __init__(self, data: Trajectories, normalise: Normaliser) -> None:
+    def __init__(self, data: Trajectories, normalise: Normaliser, ahead: int = 1, discount: float = 1.0) -> None:
         episodes, self._ticks = data.reward.shape
         self.size = episodes * self._ticks
+        self._ahead, self._discount = ahead, discount**ahead
         self._observation = normalise(torch.from_numpy(data.observation))
         self._level = torch.from_numpy(data.level.copy())
-        self._reward = torch.from_numpy((data.reward / worth(data)[:, None]).astype(np.float32))
+        rewards = discounted(data.reward / worth(data)[:, None], ahead, discount)
+        self._reward = torch.from_numpy(rewards.astype(np.float32))
 
     def at(self, which: Tensor) -> Batch:
         """Those of these indices, (B,); ticks of a period stand next to each other."""
         period, tick = which // self._ticks, which % self._ticks
+        after = (tick + self._ahead).clamp(max=self._ticks)
         return Batch(
             self._observation[period, tick],
             self._level[period, tick],
             self._reward[period, tick],
-            self._observation[period, tick + 1],
-            (tick + 1 < self._ticks).float(),
+            self._observation[period, after],
+            (after < self._ticks) * self._discount,
         )
 
     def sample(self, size: int, generator: Generator) -> Batch:
         """Some at random, with replacement."""
         return self.at(torch.randint(self.size, (size,), generator=generator))
+
+
+def discounted(rewards: Floats, ahead: int, discount: float) -> Floats:
+    """Sums of each tick's reward and those of the next ``ahead - 1``, discounted; (E, T)."""
+    sums = rewards.copy()
+    for later in range(1, min(ahead, rewards.shape[1])):
+        sums[:, :-later] += discount**later * rewards[:, later:]
+    return sums
 
 
 def worth(data: Trajectories) -> Floats:

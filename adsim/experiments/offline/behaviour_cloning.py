@@ -10,7 +10,7 @@ from adsim.experiments.offline.learning import Watch, descend, fit
 from adsim.experiments.offline.networks import Normaliser, Policy
 from adsim.experiments.offline.trajectories import Trajectories
 
-STEPS = 10_000
+STEPS = 5_000
 """Batches, unless told otherwise."""
 
 

@@ -22,9 +22,20 @@ from adsim.market.markets import Markets, make_events
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
 
-AGENTS = ("ecpc", "pid", "feedback", "feedback:step=0.05", "online_lp")
-"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, a controller of the budget, one of
-all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a tick.
+AGENTS = (
+    "ecpc",
+    "ecpc:factor=0.2",
+    "ecpc:factor=0.4",
+    "ecpc:factor=0.7",
+    "ecpc:factor=1.5",
+    "pid",
+    "feedback",
+    "feedback:step=0.05",
+    "online_lp",
+)
+"""Who bids unless others are named, beside the scenario's own: target-CPA bidding, parts and multiples of it, a
+controller of the budget, one of all constraints at two paces, and what AuctionNet calls OnlineLp. All decide once a
+tick. Where everybody spends the budget, learners cannot tell a low bid from a cheap market: the parts spend less.
 """
 EXPLORING = 0.5
 """Share of the campaigns whose multipliers wander; the others show the agents as they are."""
@@ -206,9 +217,9 @@ def _check(
 def _fitting(scenario: Scenario) -> list[str]:
     """The agents of `AGENTS` and of the scenario that can bid for all of its campaigns."""
     own = registry.load("mechanisms", scenario.auction.mechanism).default_agent
-    theirs = [own if table.agent == "auto" else table.agent for table in scenario.campaigns]
+    named = [table.agent_of(member) for table in scenario.campaigns for member in range(table.count)]
     found = []
-    for agent in dict.fromkeys([*AGENTS, *theirs]):
+    for agent in dict.fromkeys([*AGENTS, *(own if agent == "auto" else agent for agent in named)]):
         try:
             _try(scenario, agent)
             found.append(agent)

@@ -14,32 +14,28 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 
-from adsim.experiments.offline import learning
 from adsim.experiments.offline.batches import Batch
-from adsim.experiments.offline.learning import Watch, descend, fit
+from adsim.experiments.offline.learning import CriticSettings, Watch, descend, fit
 from adsim.experiments.offline.networks import Critics, Normaliser, Policy, follow
 from adsim.experiments.offline.trajectories import Trajectories
 
 LEAST_LOG, MOST_LOG = -5.0, 1.0
 """Of the spread around the level, before tanh."""
 
-STEPS = 10_000
+STEPS = 4_000
 """Batches, unless told otherwise."""
 
 
-class Settings(learning.Settings):
+class Settings(CriticSettings):
     """Those of soft actor-critic, and how strongly critics are pushed."""
 
-    discount: float = Field(0.99, gt=0, le=1)
-    push: float = Field(0.02, ge=0)
+    push: float = Field(0.05, ge=0)
     """Weight of the conservative term, the paper's alpha, against the squared Bellman error in units of a period's
     worth."""
     grid: int = Field(10, ge=2)
     """Levels at which critics are pushed down."""
     entropy: float = Field(-2.0)
     """That the policy keeps on average; the uniform policy's is log 2."""
-    follow: float = Field(0.02, gt=0, le=1)
-    """Share by which target critics move in a step."""
 
 
 class ConservativeQ:
@@ -73,7 +69,7 @@ class ConservativeQ:
         with torch.no_grad():
             level, _ = self.draw(batch.following)
             following = self.targets(batch.following, level).amin(0)
-            goal = batch.reward + self.settings.discount * batch.goes_on * following
+            goal = batch.reward + batch.discount * following
         here = self.critics(batch.observation, batch.level)
         return (here - goal).square().mean(), (self.soft_maximum(batch.observation) - here).mean()
 

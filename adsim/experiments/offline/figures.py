@@ -23,5 +23,8 @@ def learning(curve: pd.DataFrame, card: Card) -> Figure:
         axis.set(xlabel="steps")
         grouped(axis.xaxis, 5)
     axes[0, 0].legend()
-    note(figure, "Losses are in units of the square of a period's worth, of levels, or without one.")
+    note(
+        figure,
+        "Values are shares of a period's worth; their losses may rise, as what later ticks bring reaches them.",
+    )
     return figure

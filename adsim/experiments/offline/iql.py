@@ -11,28 +11,24 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from adsim.experiments.offline import learning
 from adsim.experiments.offline.batches import Batch
-from adsim.experiments.offline.learning import Watch, descend, fit
+from adsim.experiments.offline.learning import CriticSettings, Watch, descend, fit
 from adsim.experiments.offline.networks import FEATURE_COUNT, Critics, Normaliser, Policy, follow, perceptron
 from adsim.experiments.offline.trajectories import Trajectories
 
-STEPS = 20_000
+STEPS = 8_000
 """Batches, unless told otherwise."""
 
 
-class Settings(learning.Settings):
+class Settings(CriticSettings):
     """The paper's are expectile 0.7, beta 3 and discount 0.99, for rewards of another size."""
 
-    discount: float = Field(0.99, gt=0, le=1)
-    expectile: float = Field(0.8, gt=0, lt=1)
+    expectile: float = Field(0.7, gt=0, lt=1)
     """Of action values that a state's value stands for; 0.5 is their mean, 1 their maximum."""
-    beta: float = Field(100.0, ge=0)
+    beta: float = Field(60.0, ge=0)
     """Of the weight exp(beta * advantage); advantages are shares of a period's worth, a tick's hence small."""
     most_weight: float = Field(20.0, ge=1)
     """At which weights are cut off."""
-    follow: float = Field(0.02, gt=0, le=1)
-    """Share by which target critics move in a step."""
 
 
 class ImplicitQ:
@@ -60,7 +56,7 @@ class ImplicitQ:
         with torch.no_grad():
             best = self.targets(batch.observation, batch.level).amin(0)
             following = self.value(batch.following)[:, 0]
-            goal = batch.reward + self.settings.discount * batch.goes_on * following
+            goal = batch.reward + batch.discount * following
         value = self.value(batch.observation)[:, 0]
         advantage = best - value
         weight = (self.settings.beta * advantage.detach()).exp().clamp(max=self.settings.most_weight)

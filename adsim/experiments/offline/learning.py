@@ -35,6 +35,21 @@ class Settings(BaseModel):
     """Of Adam; falls linearly to 0 over the training."""
 
 
+class CriticSettings(Settings):
+    """What learners with critics are made with besides."""
+
+    discount: float = Field(1.0, gt=0, le=1)
+    """From tick to tick."""
+    ahead: int = Field(4, ge=1)
+    """Ticks whose rewards a critic's target sums, as the data went on, before it trusts its own value of the rest.
+
+    A level held for one tick hardly matters, and levels in the data persist; multi-step targets (Hessel et al. 2018,
+    arXiv 1710.02298) lift what a level brings out of the noise, and lean towards the data's behaviour in return.
+    """
+    follow: float = Field(0.02, gt=0, le=1)
+    """Share by which target networks move in a step."""
+
+
 class Learner(Protocol):
     """A policy that learns from batches, and what else it learns beside."""
 
@@ -90,7 +105,8 @@ def fit(
         normalise = Normaliser()
         normalise.fit(training.observation[:, :-1])
         learner = make(normalise)
-        rows, judged = Transitions(training, normalise), Transitions(held, normalise)
+        horizon = (settings.ahead, settings.discount) if isinstance(settings, CriticSettings) else (1, 1.0)
+        rows, judged = (Transitions(part, normalise, *horizon) for part in (training, held))
         generator = torch.Generator().manual_seed(seed)
         unseen = judged.sample(min(judged.size, JUDGED), generator)
         every, sums = max(steps // REPORTS, 1), _Sums()

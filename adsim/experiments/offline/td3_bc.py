@@ -12,24 +12,20 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.optim import Adam
 
-from adsim.experiments.offline import learning
 from adsim.experiments.offline.batches import Batch
-from adsim.experiments.offline.learning import Watch, descend, fit
+from adsim.experiments.offline.learning import CriticSettings, Watch, descend, fit
 from adsim.experiments.offline.networks import Critics, Normaliser, Policy, follow
 from adsim.experiments.offline.trajectories import Trajectories
 
-STEPS = 20_000
+STEPS = 8_000
 """Batches, unless told otherwise."""
 
 
-class Settings(learning.Settings):
+class Settings(CriticSettings):
     """The paper's but for alpha, which is 2.5 there."""
 
-    discount: float = Field(0.99, gt=0, le=1)
-    alpha: float = Field(20.0, ge=0)
+    alpha: float = Field(1.0, ge=0)
     """Weight of the critic, whose values are divided by their mean size; that of cloning is 1."""
-    follow: float = Field(0.02, gt=0, le=1)
-    """Share by which targets move in a step."""
     noise: float = Field(0.2, ge=0)
     """Standard deviation of what is added to the target policy's level."""
     most_noise: float = Field(0.5, ge=0)
@@ -70,7 +66,7 @@ class TD3BC:
             noise = (torch.randn_like(batch.level) * self.settings.noise).clamp(-most, most)
             level = (self.target_policy(batch.following) + noise).clamp(-1, 1)
             following = self.targets(batch.following, level).amin(0)
-            goal = batch.reward + self.settings.discount * batch.goes_on * following
+            goal = batch.reward + batch.discount * following
         return (self.critics(batch.observation, batch.level) - goal).square().mean()
 
     def policy_loss(self, batch: Batch) -> Tensor:

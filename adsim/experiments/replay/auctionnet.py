@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from adsim import registry
 from adsim.agents.base import Agent
-from adsim.agents.value_table import TableBidder
+from adsim.agents.table_bidder import TableBidder
 from adsim.envs.score import score, violation
 from adsim.errors import AdsimError, AgentError
 from adsim.experiments.statistics import Estimate, difference, estimate, interval

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from adsim import registry
 from adsim.agents.base import Agent
 from adsim.agents.linear import Linear
-from adsim.agents.value_table import TableBidder
+from adsim.agents.table_bidder import TableBidder
 from adsim.errors import AdsimError, AgentError
 from adsim.experiments.replay.tuning import tuned_b0
 from adsim.kernels.replay import replay as bid_for
@@ -205,8 +205,8 @@ def _play(agent: Agent, auctions: Auctions, budget: int, rules: Rules, history: 
 
 def _play_priced(agent: TableBidder, auctions: Auctions, budget: int, episode: int) -> Counts:
     """Impressions, clicks and cost of one episode, every bid of which follows from the auctions before."""
-    table, worth = agent.table, agent.worth(auctions.value)
-    won = replay_by_table(table.values, table.highest, worth, auctions.price, auctions.click, budget, episode)
+    worth = agent.worth(auctions.value)
+    won = replay_by_table(agent.table.table, worth, auctions.price, auctions.click, budget, episode)
     return np.array(won, np.int64)
 
 

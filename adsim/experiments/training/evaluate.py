@@ -123,7 +123,7 @@ def evaluate(
         raise AdsimError(f"seeds = {seeds}: must be a whole number, 1 or more.")
     if not 0 <= first_seed <= 2**63 - 1 - seeds:
         raise AdsimError(f"seed = {first_seed}: must be a whole number from 0 to 2**63 - 1 - {seeds}.")
-    bidder, card = _bidder(model)
+    bidder, card = bidder_of(model)
     scenario = scenario or (card.market if card else None)
     if scenario is None:
         raise AdsimError("evaluate: name a scenario; a policy of one's own does not bring its own.")
@@ -153,8 +153,14 @@ def evaluate(
     )
 
 
-def _bidder(model: Any) -> tuple[Bidder, BaseCard | None]:
-    """Who bids, and the card of a model that was saved."""
+def bidder_of(model: Any) -> tuple[Bidder, BaseCard | None]:
+    """Who bids, and the card of a model that was saved; see `evaluate` for what it may be.
+
+    Raises
+    ------
+    AdsimError
+        For a file that is no model, and for what cannot bid.
+    """
     if isinstance(model, str | Path):
         if is_offline(model):
             learned = load_bidder(model)
