@@ -20,8 +20,8 @@ def improve(model: OutcomeModel, at: Situations, level: Tensor, gain: float) -> 
     Had the level been ``move`` higher, and been kept, the model expects another outcome. The level moves towards the
     best of these, by ``move * weight`` with ``weight = 1 - exp(-difference of utility / gain)``: where a regression
     on both ends, the better level weighing that much and the one played the rest. Differences of next to nothing,
-    which may be the model's noise, move next to nothing. PRO-Bid's counterfactual regret optimisation (arXiv
-    2602.08261) in our reading: candidates, utility and weight are derived.
+    which may be the model's noise, move next to nothing. PRO-Bid's counterfactual regret optimisation
+    (arXiv 2602.08261) in our reading: candidates, utility and weight are derived.
 
     Parameters
     ----------
