@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from adsim.envs.engine import SPAN
 from adsim.envs.features import HIGH, LOW, NAMES
@@ -20,7 +20,7 @@ from adsim.errors import AdsimError
 from adsim.experiments.offline.minari_dataset import require_minari, write_dataset
 from adsim.experiments.offline.trajectories import Trajectories, to_go
 from adsim.experiments.output import staged
-from adsim.experiments.training.cards import FeatureRange, complaint, current_features, features_that_differ
+from adsim.experiments.training.cards import FeatureRange, current_features, features_that_differ, read_facts
 from adsim.market.scenario import Scenario, read_scenario
 
 FORMAT, VERSION = "adsim trajectories", 1
@@ -189,21 +189,8 @@ def read_card(folder: str | Path) -> Card:
     beside = _file(folder).with_name(CARD)
     if not beside.is_file():
         raise AdsimError(f"{beside}: missing. {DATA} and {CARD} belong together: copy both again.")
-    try:
-        facts = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise AdsimError(f"{beside}: not JSON. Copy {DATA} and {CARD} again, together.") from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise AdsimError(f"{beside}: no '{FORMAT}'. Name a folder that adsim collect wrote.")
-    if facts.get("version") != VERSION:
-        raise AdsimError(
-            f"{beside}: version {facts.get('version')!r} of the format, and this adsim reads {VERSION}. "
-            "Collect again."
-        )
-    try:
-        return Card.model_validate(facts)
-    except ValidationError as error:
-        raise AdsimError(f"{beside}: {complaint(error)}. Copy {DATA} and {CARD} again, together.") from None
+    both, origin = f"{DATA} and {CARD}", "Name a folder that adsim collect wrote."
+    return read_facts(Card, beside, FORMAT, VERSION, both, origin, "Collect again.")
 
 
 def _file(folder: str | Path) -> Path:

@@ -59,6 +59,7 @@ class BaseCard(BaseModel):
 
 
 C = TypeVar("C", bound=BaseCard)
+M = TypeVar("M", bound=BaseModel)
 
 
 def require(extra: str, package: str, command: str) -> None:
@@ -164,17 +165,43 @@ def read_card_of(kind: type[C], file: Path) -> C:
         raise AdsimError(
             f"{beside}: missing. adsim loads models that adsim train saved, a {file.suffix} and a .json together."
         )
+    origin = "adsim loads models that adsim train saved, and no others."
+    return read_facts(
+        kind, beside, FORMAT, VERSION, both, origin, "Load it with the adsim that wrote it, or train again."
+    )
+
+
+def read_facts(kind: type[M], beside: Path, format: str, number: int, both: str, origin: str, remedy: str) -> M:
+    """A JSON that states its format and version.
+
+    Parameters
+    ----------
+    kind : type
+        The model to read.
+    beside : Path
+    format, number : str, int
+        What it must state.
+    both : str
+        The files that belong together, for complaints.
+    origin : str
+        What is read, said of other formats.
+    remedy : str
+        What to do about another version.
+
+    Raises
+    ------
+    AdsimError
+        When it says something else.
+    """
     try:
         facts = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise AdsimError(f"{beside}: not JSON. Copy {both} again, together.") from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise AdsimError(f"{beside}: no '{FORMAT}'. adsim loads models that adsim train saved, and no others.")
-    if facts.get("version") != VERSION:
-        raise AdsimError(
-            f"{beside}: version {facts.get('version')!r} of the format, and this adsim reads {VERSION}. "
-            "Load it with the adsim that wrote it, or train again."
-        )
+    if not isinstance(facts, dict) or facts.get("format") != format:
+        raise AdsimError(f"{beside}: no '{format}'. {origin}")
+    if facts.get("version") != number:
+        found = facts.get("version")
+        raise AdsimError(f"{beside}: version {found!r} of the format, and this adsim reads {number}. {remedy}")
     try:
         return kind.model_validate(facts)
     except ValidationError as error:
