@@ -12,7 +12,7 @@ from adsim.errors import AgentError
 from adsim.kernels.jit import inline
 from adsim.types import Constraints, Floats, PublicFacts
 
-COST, FACTOR = range(2)
+FACTOR, COST = range(2)
 """Parameters of the rule; the cost is NaN where not known."""
 
 

@@ -139,8 +139,8 @@ class Forecast(OnlineLP):
     ----------
     half_life : float
         Ticks after which what was seen counts half: prices move while rivals pace.
-    penalty : float
-        The target is a limit where it is inf. Else the multiplier for the target is that with the highest forecast
+    penalty : float, optional
+        Unless given, the target is a limit. Else the multiplier for the target is that with the highest forecast
         of ``value * min((roi / target)**penalty, 1)``: at 2, the score of `adsim.envs.score`, which a little more
         spend than the target allows may well raise.
 
@@ -153,9 +153,9 @@ class Forecast(OnlineLP):
     name = "forecast"
     number = FORECAST
 
-    def __init__(self, half_life: float = 1.0, penalty: float = np.inf) -> None:
+    def __init__(self, half_life: float = 1.0, penalty: float | None = None) -> None:
         self.half_life = require_positive("half_life", half_life)
-        self.penalty = penalty if penalty == np.inf else require_positive("penalty", penalty)
+        self.penalty = np.inf if penalty is None else require_positive("penalty", penalty)
 
     def parameters(self, market: PublicFacts) -> Floats:
         """See `Rule.parameters`."""

@@ -208,13 +208,16 @@ def test_the_losses_of_cql() -> None:
 
 
 def test_drawn_levels_come_with_their_density() -> None:
+    torch.manual_seed(0)
     learner = cql.ConservativeQ(cql.Settings(hidden=(4,)), Normaliser())
     rows = torch.randn(64, len(NAMES))
     with torch.no_grad():
         level, likelihood = (part.double().numpy() for part in learner.draw(rows))
         middle, log_spread = learner.policy.body(rows).double().numpy().T
+    inside = np.abs(level) < 0.99  # nearer to 1, float32 loses what the tangent was taken of
+    assert inside.sum() > 40
     expected = norm.logpdf(np.arctanh(level), middle, np.exp(log_spread)) - np.log1p(-(level**2))
-    np.testing.assert_allclose(likelihood, expected, atol=1e-3)
+    np.testing.assert_allclose(likelihood[inside], expected[inside], atol=1e-3)
 
 
 # Problems whose answer is known

@@ -325,7 +325,7 @@ def test_every_agent_that_acts_once_a_tick_is_a_rule_with_a_number_of_its_own() 
     assert {*agents} - {*rules} == {"oracle"}
 
 
-@pytest.mark.parametrize(("name", "cost_at"), [("ecpc", 0), ("pid", 3), ("feedback", 1)])
+@pytest.mark.parametrize(("name", "cost_at"), [("ecpc", 1), ("pid", 3), ("feedback", 1)])
 def test_parameters_are_padded_and_what_is_not_known_is_nan(name: str, cost_at: int) -> None:
     agent = registry.create("agents", name, {})
     known, unknown = agent.parameters(FACTS._replace(history=History(0.2, 3.0))), agent.parameters(FACTS)
