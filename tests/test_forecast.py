@@ -57,7 +57,7 @@ def decide(
     saved: float = 0.0,
     utility: bool = False,
     half_life: float = 4.0,
-    penalty: float = np.inf,
+    penalty: float | None = None,
 ) -> float:
     """The multiplier after the first tick, having won a predicted value of 1 that came true."""
     agent = Forecast(half_life, penalty)
@@ -217,7 +217,7 @@ def test_a_penalty_buys_what_the_limit_forbids_where_the_score_gains() -> None:
     landscape = landscape_of(value, rivals)
     limit, score, harsh = (
         decide(landscape, elapsed=20, rest=20, budget=np.inf, target=1.0, penalty=penalty)
-        for penalty in (np.inf, 2.0, 50.0)
+        for penalty in (None, 2.0, 50.0)
     )
     assert 1.0 <= limit < 1.2
     assert 1.2 <= score <= 1.2 * WIDTH
