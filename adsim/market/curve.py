@@ -1,10 +1,16 @@
 """The period's traffic over its ticks."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
+from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.scenario import Scenario
 from adsim.types import Floats
+
+if TYPE_CHECKING:
+    from adsim.market.supply import Seeds
 
 
 def traffic_share(scenario: Scenario) -> Floats:
@@ -32,3 +38,12 @@ def tick_bounds(share: Floats, opportunities: int) -> NDArray[np.int64]:
     bounds = np.rint(cumulated * opportunities).astype(np.int64)
     bounds[-1] = opportunities
     return bounds
+
+
+def draw_bounds(scenario: Scenario, seeds: "Seeds") -> NDArray[np.int64]:
+    """`tick_bounds` of each of E markets, whose traffic may stray from the curve; (E, ticks + 1)."""
+    traffic, expected = scenario.traffic, traffic_share(scenario)
+    share = np.tile(expected, (len(seeds), 1))
+    if isinstance(traffic, ForecastTraffic):
+        share = traffic.shares(expected, seeds)
+    return np.stack([tick_bounds(row, scenario.market.opportunities) for row in share])

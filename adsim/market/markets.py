@@ -22,10 +22,9 @@ from adsim.kernels.settlement import EXHAUSTED, Accounts, Events
 from adsim.market.campaigns import Campaigns, Group, make_campaigns
 from adsim.market.catalogue import CatalogueTraffic
 from adsim.market.click_traffic import ClickTraffic
-from adsim.market.curve import tick_bounds, traffic_share
+from adsim.market.curve import draw_bounds, traffic_share
 from adsim.market.feature_supply import FeatureSupply, nothing_laid
 from adsim.market.fleet import Fleet, Room, Terms, compile_for, lay_out, play_all
-from adsim.market.forecast_traffic import ForecastTraffic
 from adsim.market.scenario import Scenario
 from adsim.market.supply import Seeds, draw_traits, make_tiles, make_world
 from adsim.market.table_pricing import Seat, make_pricers, renew
@@ -117,17 +116,10 @@ class Markets:
         self.campaigns: Campaigns = make_campaigns(self.scenario, streams, traits, self._agents)
         self.features = self._make_features()
         laid = self.features.laid if self.features else nothing_laid(len(streams))
-        self.bounds = self._draw_bounds(streams)
+        self.bounds = draw_bounds(self.scenario, streams)
         self.world = make_world(self.scenario, streams, traits, laid, self.bounds)
         self._quality = traits.quality.astype(np.float32)
         self._keys = streams.streams(Stream.SCAN, 4)
-
-    def _draw_bounds(self, streams: Seeds) -> NDArray[np.int64]:
-        """First opportunity of each tick, and the number of all; (E, ticks + 1)."""
-        traffic, share = self.scenario.traffic, np.tile(self.traffic_share, (len(streams), 1))
-        if isinstance(traffic, ForecastTraffic):
-            share = traffic.shares(self.traffic_share, streams)
-        return np.stack([tick_bounds(row, self.scenario.market.opportunities) for row in share])
 
     def _make_features(self) -> FeatureSupply | None:
         """Worlds with features, and who learns from them."""
